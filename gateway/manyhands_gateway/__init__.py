@@ -1,0 +1,1 @@
+"""The gateway: a thin Flask application between browsers and the sessions' mailboxes."""

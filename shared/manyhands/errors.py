@@ -1,0 +1,117 @@
+"""Every error manyhands raises, as one tree.
+
+```
+ManyHandsError
+├── SettingError          a variable of the environment has a bad value
+├── AppError              the app, or how it is named, is wrong
+│   ├── AppNotFound       APP names nothing that can be run
+│   ├── AppImportError    importing the app's code raised
+│   └── KeyNotString      a key of the state is not a string
+├── NotSerialisable       a value can't be stored
+├── DamagedValue          a stored value can't be read back
+├── BadFrame              a browser's frame breaks the protocol
+├── Unavailable           Redis or the broker does not answer
+└── TurnLost              another worker has taken over the run that wanted to commit
+Cancelled                 (a BaseException) a browser cancelled the event
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class ManyHandsError(Exception):
+    """The root of the tree: catch it to catch all of ours."""
+
+
+class Cancelled(BaseException):  # noqa: N818 - a signal to the handler, like asyncio.CancelledError
+    """A browser cancelled this event; raised in a plain handler at its next access to `state`.
+
+    A `BaseException`, so that an app's `except Exception` does not swallow it.
+    """
+
+
+class SettingError(ManyHandsError):
+    """A variable has a value that can't be used. Names the variable, the value and what is expected."""
+
+    def __init__(self, name: str, value: str | None, expected: str) -> None:
+        self.name, self.value, self.expected = name, value, expected
+        got = "is not set" if value is None else f"is {value!r}"
+        super().__init__(f"{name} {got}; expected {expected}")
+
+
+class AppError(ManyHandsError):
+    """The app, or the way it was named, is wrong."""
+
+
+class AppNotFound(AppError):
+    """APP names neither a directory with a main.py, nor a Python file, nor a module."""
+
+    def __init__(self, app: str, reason: str) -> None:
+        self.app = app
+        super().__init__(
+            f"can't find the app {app!r}: {reason}; expected a directory that holds a main.py, "
+            "a Python file, or a dotted module such as my_app.main"
+        )
+
+
+class AppImportError(AppError):
+    """Importing the app raised; `__cause__` is what it raised."""
+
+    def __init__(self, module: str, cause: BaseException) -> None:
+        self.module = module
+        super().__init__(f"importing the app's module {module!r} raised {type(cause).__name__}: {cause}")
+
+
+class KeyNotString(AppError, TypeError):
+    """A key of the state is not a string. Raised where it is used or assigned."""
+
+    def __init__(self, key: object, path: Sequence[str]) -> None:
+        self.key, self.path = key, tuple(path)
+        where = f"below {show_path(path)}" if path else "at the top level of the state"
+        super().__init__(
+            f"keys of the state are strings, got {key!r} ({type(key).__name__}) {where}; use {str(key)!r}"
+        )
+
+
+class NotSerialisable(ManyHandsError):
+    """A value can't be stored; ends its event with `not_serialisable`."""
+
+    def __init__(self, path: Sequence[str], kind: str, cure: str) -> None:
+        self.path, self.kind, self.cure = tuple(path), kind, cure
+        super().__init__(f"{show_path(path)} holds {kind}, which can't be stored: {cure}")
+
+
+class DamagedValue(ManyHandsError):
+    """A stored value can't be read back. Names the session and the path, when known."""
+
+    def __init__(self, reason: str, path: Sequence[str] = (), session: str | None = None) -> None:
+        self.reason, self.path, self.session = reason, tuple(path), session
+        where = f"{show_path(path)} of session {session}" if session else show_path(path)
+        super().__init__(f"the value stored at {where} can't be read: {reason}")
+
+
+class BadFrame(ManyHandsError):
+    """A frame breaks the protocol; answered with `rejected`, `n` being the event's number where it was readable."""
+
+    def __init__(self, message: str, n: int | None = None) -> None:
+        self.message, self.n = message, n
+        super().__init__(message)
+
+
+class Unavailable(ManyHandsError):
+    """Redis or the broker does not answer; `retry_after` is in seconds."""
+
+    def __init__(self, server: str, cause: BaseException | str, retry_after: float = 1.0) -> None:
+        self.server, self.retry_after = server, retry_after
+        super().__init__(f"{server} does not answer: {cause}")
+
+
+class TurnLost(ManyHandsError):
+    """The run's lease passed to another worker, so its commit was refused and nothing of it was written."""
+
+
+def show_path(path: Sequence[str]) -> str:
+    """Write a path the way an author writes it: `state["a"]["b"]`."""
+    return "state" + "".join(f'["{segment}"]' for segment in path)

@@ -1,0 +1,58 @@
+"""Paths of the state, as tuples of strings and as Redis hash fields.
+
+A field is the concatenation of its segments, each encoded as a msgpack string. Such an encoding is
+self-delimiting, so a byte prefix that ends at a segment is exactly a subtree, fields sort with every ancestor
+before its descendants, and the path as it goes over the wire is an array header before the field's own bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgpack
+
+from manyhands.errors import DamagedValue
+
+Path = tuple[str, ...]
+
+#: Fields kept decoded. An app has few distinct paths, and decoding one costs more than looking it up.
+CACHED_FIELDS = 16_384
+
+
+@lru_cache(CACHED_FIELDS)
+def segment(name: str) -> bytes:
+    """Encode one segment. Raises `UnicodeEncodeError` for lone surrogates."""
+    encoded: bytes = msgpack.packb(name)
+    return encoded
+
+
+@lru_cache(CACHED_FIELDS)
+def encode_path(path: Path) -> bytes:
+    """Encode a path as a field. The empty path, the root, is `b""`."""
+    return b"".join(segment(name) for name in path)
+
+
+@lru_cache(CACHED_FIELDS)
+def decode_path(field: bytes) -> Path:
+    """Decode a field. Raises `DamagedValue` if it is not one."""
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(field), 1))
+    unpacker.feed(field)
+    try:
+        path = tuple(unpacker)
+    except (ValueError, msgpack.UnpackException) as error:
+        raise DamagedValue(f"{field!r} is not a path: {error}") from error
+    if not all(isinstance(name, str) for name in path) or b"".join(map(segment, path)) != field:
+        raise DamagedValue(f"{field!r} is not a path")
+    return path
+
+
+def wire_path(path: Sequence[str]) -> bytes:
+    """Encode a path as it travels in an update: a msgpack array of strings."""
+    header: bytes = msgpack.Packer().pack_array_header(len(path))
+    return header + encode_path(tuple(path))
+
+
+def is_public(path: Sequence[str]) -> bool:
+    """Tell whether browsers may see a path: no segment begins with an underscore."""
+    return not any(name.startswith("_") for name in path)

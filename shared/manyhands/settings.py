@@ -1,0 +1,218 @@
+"""What the environment sets, as one frozen value that is read once, at the edge, and passed down."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from manyhands.errors import SettingError
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
+SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _url(schemes: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            raise ValueError
+        return text
+
+    return parse
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 10**9:
+        raise ValueError
+    return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 10**9:
+        raise ValueError
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 65536:
+        raise ValueError
+    return number
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
+    if not match or match[2].upper() not in SIZE_UNITS or int(match[1]) == 0:
+        raise ValueError
+    return int(match[1]) * SIZE_UNITS[match[2].upper()]
+
+
+def _namespace(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
+        raise ValueError
+    return text
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    keys = _words(text)
+    if not keys or any(len(key) < 16 for key in keys):
+        raise ValueError
+    return keys
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = _words(text)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/")):
+            raise ValueError
+    return tuple(origin.rstrip("/") for origin in origins)
+
+
+def _pair(text: str) -> tuple[int, int]:
+    plain, _, asynchronous = text.partition(",")
+    return _count(plain), _count(asynchronous) if asynchronous else 20 * _count(plain)
+
+
+def _flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]
+
+
+def variable(name: str, parse: Callable[[str], Any], default: Any, expected: str, meaning: str) -> Any:
+    """Declare a field of `Settings` that one variable of the environment sets."""
+    return field(
+        default=default, metadata={"variable": name, "parse": parse, "expected": expected, "meaning": meaning}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting. Durations are in seconds, sizes in bytes."""
+
+    redis_url: str | None = variable(
+        "REDIS_URL", _url(REDIS_SCHEMES), None, "a URL such as redis://localhost:6379/0 (or rediss://, unix://)",
+        "the Redis that holds state, mailboxes and pub/sub",
+    )  # fmt: skip
+    broker_url_or_none: str | None = variable(
+        "MANYHANDS_BROKER_URL", _url(BROKER_SCHEMES), None, "a URL with redis://, rediss://, unix:// or amqp://",
+        "Celery's broker; REDIS_URL unless set",
+    )  # fmt: skip
+    app: str | None = variable(
+        "MANYHANDS_APP", _text, None, "a directory, a Python file or a dotted module", "the app"
+    )
+    port: int = variable("PORT", _port, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
+    secret_keys: tuple[str, ...] = variable(
+        "MANYHANDS_SECRET_KEY", _keys, (),
+        "a secret of at least 16 characters, the newest first where several are separated by commas",
+        "signs session tokens; required outside `manyhands dev`",
+    )  # fmt: skip
+    allowed_origins: tuple[str, ...] = variable(
+        "MANYHANDS_ALLOWED_ORIGINS", _origins, (), "origins such as https://example.org, separated by commas, or *",
+        "the origins whose pages may connect; the page's own host unless set",
+    )  # fmt: skip
+    namespace: str = variable(
+        "MANYHANDS_NAMESPACE", _namespace, "mh", "1 to 64 letters, digits, dots, dashes or underscores",
+        "the prefix of every Redis key, channel and Celery queue",
+    )  # fmt: skip
+    turn_limit: float = variable(
+        "MANYHANDS_TURN_LIMIT", _positive, 0.2, "a positive number of seconds",
+        "how long a handler holds its session's turn before it is detached",
+    )  # fmt: skip
+    partial_interval: float = variable(
+        "MANYHANDS_PARTIAL_INTERVAL", _positive, 0.25, "a positive number of seconds",
+        "how often a detached handler's assignments are committed and sent",
+    )  # fmt: skip
+    session_ttl: float = variable(
+        "MANYHANDS_SESSION_TTL", _positive, 86_400.0, "a positive number of seconds",
+        "how long a session lives after its last event or connection",
+    )  # fmt: skip
+    max_attempts: int = variable(
+        "MANYHANDS_MAX_ATTEMPTS", _count, 3, "a positive whole number",
+        "how often an event is begun before it ends with worker_lost",
+    )  # fmt: skip
+    lease: float = variable(
+        "MANYHANDS_LEASE", _positive, 5.0, "a positive number of seconds",
+        "how long a silent worker keeps its events before another takes them over",
+    )  # fmt: skip
+    max_detached: tuple[int, int] = variable(
+        "MANYHANDS_MAX_DETACHED", _pair, (1000, 20_000), "a whole number, or two as in 1000,20000 (plain, async)",
+        "how many detached plain and async handlers a worker process runs at most",
+    )  # fmt: skip
+    max_payload: int = variable(
+        "MANYHANDS_MAX_PAYLOAD", _size, 10 * 2**20, "a size such as 10485760 or 10MiB",
+        "the largest payload of an event",
+    )  # fmt: skip
+    mailbox_limit: int = variable(
+        "MANYHANDS_MAILBOX_LIMIT", _count, 256, "a positive whole number",
+        "how many accepted events of one session may wait",
+    )  # fmt: skip
+    rate_limit: float = variable(
+        "MANYHANDS_RATE_LIMIT", _positive, 100.0, "a positive number of events a second",
+        "events a second of one session; bursts of twice as many are let through",
+    )  # fmt: skip
+    dev: bool = variable(
+        "MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production"
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Settings:
+        """Read every variable. An empty one counts as unset. Raises `SettingError` for the first bad one."""
+        return cls(**{
+            one.name: _parse(one.metadata, environ[one.metadata["variable"]].strip())
+            for one in fields(cls)
+            if environ.get(one.metadata["variable"], "").strip()
+        })
+
+    @property
+    def redis(self) -> str:
+        """The URL of Redis. Raises `SettingError` where none is set."""
+        if self.redis_url is None:
+            raise SettingError(
+                "REDIS_URL", None,
+                "the URL of a Redis 6.2 or newer, such as redis://localhost:6379/0 (start one with `redis-server`, "
+                "or use `manyhands dev`, which brings its own)",
+            )  # fmt: skip
+        return self.redis_url
+
+    @property
+    def broker(self) -> str:
+        """The URL of Celery's broker."""
+        return self.broker_url_or_none or self.redis
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that sign session tokens, newest first. Raises `SettingError` where none is set."""
+        if not self.secret_keys:
+            raise SettingError(
+                "MANYHANDS_SECRET_KEY", None,
+                "a secret of at least 16 characters, the same for every gateway "
+                "(make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`)",
+            )  # fmt: skip
+        return self.secret_keys
+
+    @property
+    def rate_burst(self) -> float:
+        """Events that one session may send at once before the rate limit holds."""
+        return 2 * self.rate_limit
+
+
+def _parse(metadata: Mapping[Any, Any], text: str) -> Any:
+    parse = cast("Callable[[str], Any]", metadata["parse"])
+    try:
+        return parse(text)
+    except (ValueError, KeyError):
+        raise SettingError(metadata["variable"], text, metadata["expected"]) from None

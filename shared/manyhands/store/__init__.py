@@ -1,0 +1,1 @@
+"""Where sessions live: one contract, in Redis and, for tests, in memory."""

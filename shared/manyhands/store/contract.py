@@ -1,0 +1,229 @@
+"""What a store promises: the acts on a session, each of them atomic, and the values they take and give.
+
+`RedisStore` keeps the promises with one Lua script an act, `MemoryStore` with one lock. Times are the store's own.
+Every method raises `Unavailable` when the store does not answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+#: Fields of a session's state: encoded path to stored value. See `manyhands.fields`.
+Fields = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a session was created with, and never changes."""
+
+    id: str
+    #: Content hash of the defaults it began with; `b""` where the app has none.
+    defaults: str
+    #: The app's version when it began.
+    version: str
+    #: Of the handshake that began it, without `Cookie`.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """An event on its way into a mailbox."""
+
+    session: str
+    client: str
+    #: None: the store counts, one more than the client's highest.
+    n: int | None
+    #: What the worker gets, encoded by `manyhands.envelopes.encode_letter`.
+    body: bytes
+
+
+class Verdict(StrEnum):
+    """How `accept` answers."""
+
+    ACCEPTED = "accepted"
+    UNKNOWN_SESSION = "unknown_session"
+    MAILBOX_FULL = "mailbox_full"
+    RATE_LIMITED = "rate_limited"
+    #: The number lies below what the store remembers of this client.
+    TOO_OLD = "too_old"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to one letter."""
+
+    verdict: Verdict
+    n: int | None = None
+    #: The same number had been accepted before; it runs once.
+    duplicate: bool = False
+    #: Set when the session must be rung: the time of the ring, in the store's ms.
+    ring: int | None = None
+    #: Seconds.
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What a browser needs to join, read at one moment."""
+
+    session: Session
+    seq: int
+    highest_n: int
+    pending: Sequence[int]
+    #: Encoded outcomes of this client's recent ends, oldest first.
+    ended: Sequence[bytes]
+    #: The updates since the browser's `seq`, oldest first; None: they are no longer kept, see `fields`.
+    updates: Sequence[bytes] | None
+    #: All fields of the session; None where `updates` is not.
+    fields: Fields | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A run that begins: one attempt at one event, under a lease."""
+
+    session: Session
+    #: The run's own, given by the worker.
+    token: str
+    fence: int
+    #: 1 for the first. Above the limit, the worker ends the event with `worker_lost` instead of running it.
+    attempt: int
+    client: str
+    n: int
+    body: bytes
+    #: Counts commits that changed fields.
+    version: int
+    #: None: what the caller knows at `version` still holds.
+    fields: Fields | None
+    #: Someone asked to cancel it before it began.
+    cancelled: bool = False
+
+
+class Ending(StrEnum):
+    """What a commit does besides writing."""
+
+    PARTIAL = "partial"
+    #: Strikes the event off the mailbox and keeps it among the detached runs; the session's turn is free.
+    DETACH = "detach"
+    #: The event has ended.
+    FINAL = "final"
+    #: The run gives its event back to the mailbox, not counted as an attempt.
+    RETURN = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One atomic write of a run."""
+
+    session: str
+    token: str
+    #: 1, 2, 3 … per run. A repeated one gets the first answer again and writes nothing.
+    k: int
+    ending: Ending
+    #: See `manyhands.fields.Op`.
+    ops: Sequence[tuple[str, bytes, bytes]] = ()
+    #: The encoded update around the place where the store writes `seq`; None: nothing is sent.
+    update: tuple[bytes, bytes] | None = None
+    #: Of a final commit: the encoded outcome that `welcome` gives, or `b""` when it is too large to keep.
+    client: str = ""
+    n: int = 0
+    outcome: bytes = b""
+    #: The token under which the session's next event is to begin at once; None: it is rung instead.
+    next_token: str | None = None
+    #: The version that the caller's fields have once this commit is in, if nobody else has written.
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The answer to a commit that was let through."""
+
+    #: Of the update that was sent, or 0.
+    seq: int
+    version: int
+    #: The next event, begun under `next_token`.
+    turn: Turn | None = None
+    #: Set when mail waits and the session must be rung: the time of the ring.
+    ring: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What other runs have changed since a version."""
+
+    version: int
+    #: Encoded paths whose subtrees changed; None: more than is remembered, so `fields` is everything.
+    touched: Sequence[bytes] | None
+    #: The fields in these subtrees.
+    fields: Fields
+    #: The (client, n) of events of the session that someone wants to cancel.
+    cancelled: frozenset[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a worker that has imported the app says of it."""
+
+    version: str
+    #: Name to description: `{"parameters": [...], "doc": str, ...}`.
+    handlers: Mapping[str, Mapping[str, object]]
+    #: Content hash of the encoded defaults.
+    defaults: str
+
+
+class Store(Protocol):
+    """The acts on sessions."""
+
+    # --- gateway ---
+    def create(self, session: Session) -> None:
+        """Create a session. Repeating it changes nothing."""
+
+    def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
+        """Append each letter to its session's mailbox, durably and in order, in one round trip."""
+
+    def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
+        """Read what a browser needs; None for an unknown or expired session."""
+
+    def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:
+        """Read the updates after `seq`; None when they are no longer kept."""
+
+    def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
+        """Renew the sessions' lives; give each one's `seq`, None for those that are gone."""
+
+    def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:
+        """End a waiting event with this update, or mark a running one; False for an unknown `n`."""
+
+    def announcement(self) -> Announcement | None:
+        """Read the newest announcement."""
+
+    def handlers(self) -> frozenset[str]:
+        """Read the names of the handlers of every version that is announced."""
+
+    def defaults(self, content_hash: str) -> Fields | None:
+        """Read the fields of an app's defaults, and renew their life; None when they are gone."""
+
+    # --- worker ---
+    def announce(self, announcement: Announcement, defaults: Fields) -> None:
+        """Announce the app and store its defaults; repeated while the worker lives."""
+
+    def begin(self, session: str, token: str) -> Turn | None:
+        """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
+
+    def commit(self, commit: Commit) -> Committed:
+        """Write. Raises `TurnLost` when the run has been given up."""
+
+    def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Renew the leases of `(session, token)` runs; False for those that have been given up."""
+
+    def refresh(self, session: str, version: int) -> Refresh | None:
+        """Read what changed since a version; None when nothing did and nothing is to be cancelled."""
+
+    def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
+        """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`.
+
+        A doorbell is lost when it was rung before `served_before`, or, with `idle` workers, over a second ago.
+        """

@@ -1,0 +1,104 @@
+"""The words of the wire: the keys, types and codes of envelopes, spelled here alone and mirrored by the client."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+SUBPROTOCOL_JSON = "manyhands.1.json"
+SUBPROTOCOL_MSGPACK = "manyhands.1.msgpack"
+
+#: The key under which JSON carries bytes, as base64.
+BYTES_KEY = "$bytes"
+
+#: Whole numbers beyond this travel as decimal strings: a browser's numbers are doubles.
+MAX_SAFE_INTEGER = 2**53 - 1
+
+#: The deepest nesting of maps and lists in a frame or in the state. Deeper ones are refused by name, long before
+#: a recursive encoder would fail.
+MAX_NESTING = 100
+
+
+class Key(StrEnum):
+    """The keys of envelopes."""
+
+    TYPE = "type"
+    # from the browser
+    CLIENT = "client"
+    SESSION = "session"
+    SEQ = "seq"
+    N = "n"
+    HANDLER = "handler"
+    PAYLOAD = "payload"
+    CONTEXT = "context"
+    # inside a context
+    EVENT = "event"
+    TARGET = "target"
+    REPEATERS = "repeaters"
+    STATE = "state"
+    REPEATER_KEY = "key"
+    KEY_VARIABLE = "keyVariable"
+    VALUE_VARIABLE = "valueVariable"
+    # to the browser
+    RESUMED = "resumed"
+    PENDING = "pending"
+    ENDED = "ended"
+    SET = "set"
+    UNSET = "unset"
+    DONE = "done"
+    OK = "ok"
+    RESULT = "result"
+    ERROR = "error"
+    MAIL = "mail"
+    CODE = "code"
+    MESSAGE = "message"
+    RETRY_AFTER = "retry_after"
+    LEVEL = "level"
+    TEXT = "text"
+    TIME = "time"
+    DELAY = "delay"
+
+
+class Type(StrEnum):
+    """The types of envelopes: the value of their `type`."""
+
+    HELLO = "hello"
+    EVENT = "event"
+    CANCEL = "cancel"
+    WELCOME = "welcome"
+    ACCEPTED = "accepted"
+    UPDATE = "update"
+    REJECTED = "rejected"
+    LOG = "log"
+    RESTART = "restart"
+
+
+class Rejection(StrEnum):
+    """The codes of `rejected`."""
+
+    BAD_FRAME = "bad_frame"
+    UNKNOWN_HANDLER = "unknown_handler"
+    PAYLOAD_TOO_LARGE = "payload_too_large"
+    MAILBOX_FULL = "mailbox_full"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    NO_WORKER = "no_worker"
+
+
+class Failure(StrEnum):
+    """The codes of an update's `error`."""
+
+    HANDLER_FAILED = "handler_failed"
+    NOT_SERIALISABLE = "not_serialisable"
+    CANCELLED = "cancelled"
+    WORKER_LOST = "worker_lost"
+
+
+class Close(IntEnum):
+    """The close codes of the socket."""
+
+    TOO_BIG = 1009
+    RESTART = 1012
+    PROTOCOL = 4000
+    SESSION_UNKNOWN = 4001
+    SLOW_CONSUMER = 4002
+    REFUSED = 4003
