@@ -1,0 +1,204 @@
+"""The Python types that msgpack does not know, as extension types: how each is packed, unpacked and shown.
+
+Classes of the app (Enum members, dataclasses) are stored by module and name, and rebuilt only if the app has already
+loaded them: reading never imports anything and never calls a constructor that the stored bytes could choose.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import msgpack
+
+from manyhands.errors import DamagedValue, NotSerialisable
+
+
+class Extension(NamedTuple):
+    """One type: its code on the wire of the store, and its three conversions."""
+
+    code: int
+    #: To something that is itself storable.
+    pack: Callable[[Any], object]
+    unpack: Callable[[Any], object]
+    #: To something that has a view.
+    view: Callable[[Any], object]
+
+
+def _pack_zone(zone: tzinfo | None) -> object:
+    if zone is None:
+        return None
+    if zone is UTC:
+        return "UTC"
+    if isinstance(zone, ZoneInfo) and zone.key:
+        return zone.key
+    if type(zone) is timezone:
+        offset = zone.utcoffset(None)
+        return [offset.days, offset.seconds, offset.microseconds]
+    raise NotSerialisable((), f"a time zone of type {_name(type(zone))}", "use zoneinfo.ZoneInfo or datetime.timezone")
+
+
+def _unpack_zone(packed: Any) -> tzinfo | None:
+    if packed is None:
+        return None
+    if packed == "UTC":
+        return UTC
+    if isinstance(packed, str):
+        return ZoneInfo(packed)
+    return timezone(timedelta(*packed))
+
+
+def _pack_datetime(value: datetime) -> object:
+    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, _pack_zone(value.tzinfo)]
+
+
+def _unpack_datetime(packed: Any) -> datetime:
+    text, fold, zone = packed
+    return datetime.fromisoformat(text).replace(fold=fold, tzinfo=_unpack_zone(zone))
+
+
+def _pack_time(value: time) -> object:
+    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, _pack_zone(value.tzinfo)]
+
+
+def _unpack_time(packed: Any) -> time:
+    text, fold, zone = packed
+    return time.fromisoformat(text).replace(fold=fold, tzinfo=_unpack_zone(zone))
+
+
+def _pack_dataclass(value: Any) -> object:
+    content = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if hasattr(value, one.name)}
+    return [*_pack_class(type(value)), content]
+
+
+def _unpack_dataclass(packed: Any) -> object:
+    module, name, content = packed
+    cls = _find_class(module, name)
+    if not dataclasses.is_dataclass(cls):
+        raise DamagedValue(f"{module}.{name} is not a dataclass")
+    known = {one.name for one in dataclasses.fields(cls)}
+    value = object.__new__(cls)
+    for key, item in content.items():
+        if key in known:
+            object.__setattr__(value, key, item)
+    return value
+
+
+def _view_dataclass(value: Any) -> object:
+    return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if hasattr(value, one.name)}
+
+
+def _unpack_enum(packed: Any) -> object:
+    module, name, member = packed
+    cls = _find_class(module, name)
+    if not issubclass(cls, Enum):
+        raise DamagedValue(f"{module}.{name} is not an Enum")
+    try:
+        return cls[member] if isinstance(member, str) else cls(member[0])
+    except (KeyError, ValueError) as error:
+        raise DamagedValue(f"{module}.{name} has no member {member!r}") from error
+
+
+def _pack_enum(value: Enum) -> object:
+    # A combination of flags has no name of its own.
+    named = value.name if value.name in type(value).__members__ else [value.value]
+    return [*_pack_class(type(value)), named]
+
+
+def _pack_class(cls: type) -> list[str]:
+    if "<locals>" in cls.__qualname__:
+        raise NotSerialisable((), f"a {_name(cls)} whose class is defined inside a function", "define it in a module")
+    return [cls.__module__, cls.__qualname__]
+
+
+def _find_class(module: str, name: str) -> type:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if not isinstance(found, type):
+        raise DamagedValue(f"the app has no class {module}.{name} any more")
+    return found
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _big(packed: Any) -> int:
+    return int.from_bytes(packed, "big", signed=True)
+
+
+def _pack_big(value: int) -> bytes:
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+#: By exact type. Codes are stored for ever: never reuse one.
+EXTENSIONS: dict[type, Extension] = {
+    tuple: Extension(1, list, tuple, list),
+    set: Extension(2, list, set, list),
+    frozenset: Extension(3, list, frozenset, list),
+    int: Extension(4, _pack_big, _big, str),
+    datetime: Extension(5, _pack_datetime, _unpack_datetime, datetime.isoformat),
+    date: Extension(6, date.isoformat, date.fromisoformat, date.isoformat),
+    time: Extension(7, _pack_time, _unpack_time, time.isoformat),
+    timedelta: Extension(
+        8, lambda d: [d.days, d.seconds, d.microseconds], lambda p: timedelta(*p), timedelta.total_seconds
+    ),
+    Decimal: Extension(9, str, Decimal, str),
+    UUID: Extension(10, lambda u: u.bytes, lambda b: UUID(bytes=b), str),
+}
+ENUM = Extension(11, _pack_enum, _unpack_enum, lambda member: member.value)
+DATACLASS = Extension(12, _pack_dataclass, _unpack_dataclass, _view_dataclass)
+BY_CODE = {one.code: one for one in (*EXTENSIONS.values(), ENUM, DATACLASS)}
+
+
+def find_extension(value: object) -> Extension:
+    """Find the extension of a value. Raises `NotSerialisable` with an empty path for a type that has none."""
+    found = EXTENSIONS.get(type(value))
+    if found:
+        return found
+    if isinstance(value, Enum):
+        return ENUM
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return DATACLASS
+    cure = "assign plain data such as numbers, text, lists and dicts instead"
+    raise NotSerialisable((), f"a value of type {_name(type(value))}", cure)
+
+
+def pack_extension(value: object) -> object:
+    """Pack what msgpack can't; msgpack's `default`."""
+    if isinstance(value, Mapping) and not dataclasses.is_dataclass(value):
+        return _plain_dict(value)
+    extension = find_extension(value)
+    content = extension.pack(value)
+    return msgpack.ExtType(extension.code, msgpack.packb(content, default=pack_extension, strict_types=True))
+
+
+def unpack_extension(code: int, data: bytes) -> object:
+    """Unpack an extension; msgpack's `ext_hook`. Raises `DamagedValue` for an unknown code."""
+    extension = BY_CODE.get(code)
+    if extension is None:
+        raise DamagedValue(f"extension type {code} is unknown to this version")
+    return extension.unpack(msgpack.unpackb(data, ext_hook=unpack_extension, strict_map_key=False))
+
+
+def view_extension(value: object) -> object:
+    """Show a value of an extension type as something simpler."""
+    return find_extension(value).view(value)
+
+
+def _plain_dict(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    # A node of the state inside a list, or a subclass of dict: stored as what it holds.
+    to_dict = getattr(value, "to_dict", None)
+    return to_dict() if callable(to_dict) else dict(value.items())
+
+
+def _name(cls: type) -> str:
+    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"

@@ -1,0 +1,158 @@
+"""A session's state as fields, one per leaf path: what a write changes, and how defaults show through.
+
+A field holds a leaf's stored value, or one of two markers:
+
+    DICT  here is a dict that was assigned; the defaults at and below this path no longer apply
+    CUT   nothing is here; the defaults at and below this path no longer apply
+
+What no field says comes from the app's defaults, which are fields of the same form. Two invariants hold of a
+session's fields: nothing lies below a leaf or a CUT, and above every field lies, at each level, a DICT or, with
+nothing but defaults above, a dict of the defaults.
+
+`apply` is the meaning of a write. `commit.lua` does the same inside Redis; both are tested against one model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from enum import StrEnum
+from typing import Any
+
+import msgpack
+
+from manyhands import codec
+from manyhands.paths import Path, decode_path, encode_path, segment
+
+DICT = b"\xc1D"
+CUT = b"\xc1X"
+
+
+class Op(StrEnum):
+    """The kinds of writes, in an op `(kind, field, value)`."""
+
+    #: A leaf where the defaults have no dict.
+    LEAF = "L"
+    #: A leaf where the defaults have a dict, so that fields may lie below without a DICT here.
+    LEAF_OVER_DICT = "T"
+    #: A dict is assigned; its content follows as `BELOW`.
+    DICT = "D"
+    #: A field below a dict assigned just before.
+    BELOW = "B"
+    #: A deletion where the defaults have nothing.
+    DELETE = "U"
+    #: A deletion where the defaults have something.
+    CUT = "C"
+
+
+class Stored(bytes):
+    """A leaf as it is stored, not yet decoded. A class of its own, since an app's values may be bytes."""
+
+    __slots__ = ()
+
+
+#: Nested dicts whose leaves are `Stored`.
+Tree = dict[str, Any]
+
+
+def ancestors(field: bytes) -> Iterator[bytes]:
+    """Give the encoded paths above a field, the topmost first, without the root."""
+    path = decode_path(field)
+    for length in range(1, len(path)):
+        yield encode_path(path[:length])
+
+
+def apply(fields: MutableMapping[bytes, bytes], ops: Iterable[tuple[str, bytes, bytes]]) -> None:
+    """Write to a session's fields."""
+    for kind, field, value in ops:
+        if kind == Op.BELOW:
+            fields[field] = value
+            continue
+        before = fields.get(field)
+        if before == DICT or (before is None and kind != Op.LEAF):
+            for below in [one for one in fields if len(one) > len(field) and one.startswith(field)]:
+                del fields[below]
+        if kind in (Op.DELETE, Op.CUT):
+            _delete(fields, field, cut=kind == Op.CUT)
+            continue
+        for above in ancestors(field):
+            if fields.get(above, DICT) != DICT:
+                fields[above] = DICT
+        fields[field] = DICT if kind == Op.DICT else value
+
+
+def _delete(fields: MutableMapping[bytes, bytes], field: bytes, *, cut: bool) -> None:
+    if cut and not any(above in fields for above in ancestors(field)):
+        fields[field] = CUT
+    else:
+        fields.pop(field, None)
+
+
+def encode_tree(values: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Encode nested dicts, such as an app's defaults, as fields. Raises `NotSerialisable`."""
+    return dict(_encode_below((), values))
+
+
+def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    if len(path) > codec.MAX_NESTING:
+        raise codec.too_deep(path, values)
+    for key, value in values.items():
+        here = (*path, codec.checked_key(key, path))
+        if isinstance(value, Mapping):
+            yield encode_path(here), DICT
+            yield from _encode_below(here, value)
+        else:
+            yield encode_path(here), codec.encode_with_view(value, here)
+
+
+def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tuple[str, bytes, bytes]]:
+    """Encode `state[path] = value` as ops. Raises `NotSerialisable`.
+
+    `over_dict`: the defaults have a dict at the path.
+    """
+    if isinstance(value, Mapping):
+        below = [(Op.BELOW.value, field, stored) for field, stored in _encode_below(path, value)]
+        return [(Op.DICT.value, encode_path(path), b""), *below]
+    kind = Op.LEAF_OVER_DICT if over_dict else Op.LEAF
+    return [(kind.value, encode_path(path), codec.encode_with_view(value, path))]
+
+
+def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -> Tree:
+    """Lay a session's fields over the defaults. Costs what is there; decodes no value."""
+    tree: Tree = {}
+    for layer in (defaults, fields):
+        # Sorted, so that a dict comes before what lies in it, whatever order the store gave them in.
+        for field in sorted(layer):
+            _place(tree, decode_path(field), layer[field])
+    return tree
+
+
+def _place(tree: Tree, path: Path, value: bytes) -> None:
+    node = tree
+    for name in path[:-1]:
+        below = node.get(name)
+        if type(below) is not dict:
+            below = node[name] = {}
+        node = below
+    if value == CUT:
+        node.pop(path[-1], None)
+    else:
+        node[path[-1]] = {} if value == DICT else Stored(value)
+
+
+def encode_public(tree: Tree) -> bytes:
+    """Encode what browsers may see of a tree, by joining the views that are stored: nothing is decoded."""
+    parts: list[bytes] = []
+    _join(tree, parts, msgpack.Packer())
+    return b"".join(parts)
+
+
+def _join(tree: Tree, parts: list[bytes], packer: Any) -> None:
+    public = [name for name in tree if name[:1] != "_"]
+    parts.append(packer.pack_map_header(len(public)))
+    for name in public:
+        parts.append(segment(name))
+        value = tree[name]
+        if type(value) is dict:
+            _join(value, parts, packer)
+        else:
+            parts.append(codec.view_part(value))
