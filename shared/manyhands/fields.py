@@ -2,7 +2,8 @@
 
 A field holds a leaf's stored value, or one of two markers:
 
-    DICT  here is a dict that was assigned; the defaults at and below this path no longer apply
+    DICT  here is a dict that was assigned; the defaults at and below this path no longer apply. Behind the marker
+          stand the keys it was assigned with, in their order
     CUT   nothing is here; the defaults at and below this path no longer apply
 
 What no field says comes from the app's defaults, which are fields of the same form. Two invariants hold of a
@@ -34,7 +35,7 @@ class Op(StrEnum):
     LEAF = "L"
     #: A leaf where the defaults have a dict, so that fields may lie below without a DICT here.
     LEAF_OVER_DICT = "T"
-    #: A dict is assigned; its content follows as `BELOW`.
+    #: A dict is assigned, the value being its marker; its content follows as `BELOW`.
     DICT = "D"
     #: A field below a dict assigned just before.
     BELOW = "B"
@@ -54,6 +55,16 @@ class Stored(bytes):
 Tree = dict[str, Any]
 
 
+def is_dict(value: bytes | None) -> bool:
+    """Tell whether a field's value marks a dict."""
+    return value is not None and value[:2] == DICT
+
+
+def encode_marker(value: Mapping[str, Any]) -> bytes:
+    """Encode the marker of a dict, with the order of its keys."""
+    return DICT + encode_path(tuple(codec.checked_key(key, ()) for key in value))
+
+
 def ancestors(field: bytes) -> Iterator[bytes]:
     """Give the encoded paths above a field, the topmost first, without the root."""
     path = decode_path(field)
@@ -68,16 +79,16 @@ def apply(fields: MutableMapping[bytes, bytes], ops: Iterable[tuple[str, bytes, 
             fields[field] = value
             continue
         before = fields.get(field)
-        if before == DICT or (before is None and kind != Op.LEAF):
+        if is_dict(before) or (before is None and kind != Op.LEAF):
             for below in [one for one in fields if len(one) > len(field) and one.startswith(field)]:
                 del fields[below]
         if kind in (Op.DELETE, Op.CUT):
             _delete(fields, field, cut=kind == Op.CUT)
             continue
         for above in ancestors(field):
-            if fields.get(above, DICT) != DICT:
+            if not is_dict(fields.get(above, DICT)):
                 fields[above] = DICT
-        fields[field] = DICT if kind == Op.DICT else value
+        fields[field] = value
 
 
 def _delete(fields: MutableMapping[bytes, bytes], field: bytes, *, cut: bool) -> None:
@@ -98,7 +109,7 @@ def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes
     for key, value in values.items():
         here = (*path, codec.checked_key(key, path))
         if isinstance(value, Mapping):
-            yield encode_path(here), DICT
+            yield encode_path(here), encode_marker(value)
             yield from _encode_below(here, value)
         else:
             yield encode_path(here), codec.encode_with_view(value, here)
@@ -111,7 +122,7 @@ def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tup
     """
     if isinstance(value, Mapping):
         below = [(Op.BELOW.value, field, stored) for field, stored in _encode_below(path, value)]
-        return [(Op.DICT.value, encode_path(path), b""), *below]
+        return [(Op.DICT.value, encode_path(path), encode_marker(value)), *below]
     kind = Op.LEAF_OVER_DICT if over_dict else Op.LEAF
     return [(kind.value, encode_path(path), codec.encode_with_view(value, path))]
 
@@ -119,14 +130,18 @@ def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tup
 def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -> Tree:
     """Lay a session's fields over the defaults. Costs what is there; decodes no value."""
     tree: Tree = {}
+    ordered: list[Tree] = []
     for layer in (defaults, fields):
         # Sorted, so that a dict comes before what lies in it, whatever order the store gave them in.
         for field in sorted(layer):
-            _place(tree, decode_path(field), layer[field])
+            _place(tree, decode_path(field), layer[field], ordered)
+    for node in ordered:
+        for name in [name for name, value in node.items() if value is None]:
+            del node[name]
     return tree
 
 
-def _place(tree: Tree, path: Path, value: bytes) -> None:
+def _place(tree: Tree, path: Path, value: bytes, ordered: list[Tree]) -> None:
     node = tree
     for name in path[:-1]:
         below = node.get(name)
@@ -135,8 +150,12 @@ def _place(tree: Tree, path: Path, value: bytes) -> None:
         node = below
     if value == CUT:
         node.pop(path[-1], None)
+    elif is_dict(value):
+        # Each key holds its place in the order until its own field, if it still has one, is placed.
+        below = node[path[-1]] = dict.fromkeys(decode_path(value[len(DICT) :]))
+        ordered.append(below)
     else:
-        node[path[-1]] = {} if value == DICT else Stored(value)
+        node[path[-1]] = Stored(value)
 
 
 def encode_public(tree: Tree) -> bytes:

@@ -1,0 +1,108 @@
+"""Every Redis key and channel of ours, spelled here alone.
+
+A session's keys carry the hash tag of its partition, so that all of an atomic act lies on one node of a cluster.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+#: How many partitions sessions are spread over. A reaper looks into each once a second; stored for ever.
+PARTITIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one namespace."""
+
+    namespace: str
+
+    def partition(self, session: str) -> str:
+        """Give the tagged prefix that a session's keys share with its whole partition."""
+        return self.of_partition(zlib.crc32(session.encode()) % PARTITIONS)
+
+    def of_partition(self, partition: int) -> str:
+        """Give a partition's tagged prefix."""
+        return f"{self.namespace}:{{{partition}}}:"
+
+    def bells(self, prefix: str) -> str:
+        """Sorted set: sessions that were rung and not yet served, by the time of the ring."""
+        return f"{prefix}bells"
+
+    def leases(self, prefix: str) -> str:
+        """Sorted set: `session token` of every run, by the time its lease ends."""
+        return f"{prefix}leases"
+
+    def meta(self, session: str) -> str:
+        """Hash: what is known of a session besides its state; `accept.lua` and its kin say which fields."""
+        return f"{self.partition(session)}{session}:meta"
+
+    def state(self, session: str) -> str:
+        """Hash: encoded path to stored value."""
+        return f"{self.partition(session)}{session}:state"
+
+    def mailbox(self, session: str) -> str:
+        """List: the session's accepted events; the first may be running."""
+        return f"{self.partition(session)}{session}:mailbox"
+
+    def clients(self, session: str) -> str:
+        """Hash: client to its highest `n` and the gaps below."""
+        return f"{self.partition(session)}{session}:clients"
+
+    def log(self, session: str) -> str:
+        """List: the last updates, for browsers that reconnect."""
+        return f"{self.partition(session)}{session}:log"
+
+    def ended(self, session: str) -> str:
+        """List: outcomes of recent events."""
+        return f"{self.partition(session)}{session}:ended"
+
+    def detached(self, session: str) -> str:
+        """Hash: token of a detached run to its letter."""
+        return f"{self.partition(session)}{session}:detached"
+
+    def touched(self, session: str) -> str:
+        """Sorted set, while runs are detached: paths that changed, by version."""
+        return f"{self.partition(session)}{session}:touched"
+
+    def cancels(self, session: str) -> str:
+        """Set: running events that someone wants to cancel."""
+        return f"{self.partition(session)}{session}:cancels"
+
+    def of_session(self, session: str) -> list[str]:
+        """Give every key that a session can have."""
+        kinds = (self.meta, self.state, self.mailbox, self.clients, self.log, self.ended, self.detached)
+        return [kind(session) for kind in (*kinds, self.touched, self.cancels)]
+
+    def updates(self, session: str) -> str:
+        """Channel: the session's updates."""
+        return f"{self.partition(session)}{session}:updates"
+
+    def gateways(self) -> str:
+        """Channel that every gateway listens to from its start."""
+        return f"{self.namespace}:gateways"
+
+    def versions(self) -> str:
+        """Sorted set: announced versions of the app, by the time of their first announcement."""
+        return f"{self.namespace}:{{app}}:versions"
+
+    def announcement(self, version: str) -> str:
+        """String: what the workers of one version announce."""
+        return f"{self.namespace}:{{app}}:version:{version}"
+
+    def defaults(self, content_hash: str) -> str:
+        """String: an app's defaults, encoded."""
+        return f"{self.namespace}:{{app}}:defaults:{content_hash}"
+
+    def workers(self) -> str:
+        """Sorted set: worker processes by their last sign of life."""
+        return f"{self.namespace}:{{app}}:workers"
+
+    def reaper(self) -> str:
+        """String that expires: who looks for overdue runs this second."""
+        return f"{self.namespace}:{{app}}:reaper"
+
+    def queue(self) -> str:
+        """Celery's queue of doorbells."""
+        return f"{self.namespace}.turns"
