@@ -156,8 +156,9 @@ class Refresh:
     """What other runs have changed since a version."""
 
     version: int
-    #: Encoded paths whose subtrees changed; None: more than is remembered, so `fields` is everything.
-    touched: Sequence[bytes] | None
+    #: Encoded paths whose subtrees changed, each with the version that changed it last; None: more than is
+    #: remembered, so `fields` is everything.
+    touched: Mapping[bytes, int] | None
     #: The fields in these subtrees.
     fields: Fields
     #: The (client, n) of events of the session that someone wants to cancel.

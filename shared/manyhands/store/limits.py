@@ -1,0 +1,18 @@
+"""Bounds of what is kept for a session, the same in every store."""
+
+#: Updates kept for browsers that reconnect; one that has missed more gets a snapshot.
+LOG_ENTRIES = 512
+#: Bytes of updates kept. A session whose updates are large keeps fewer.
+LOG_BYTES = 2**20
+#: Outcomes of ended events kept for `welcome`, of all clients together.
+OUTCOMES = 64
+#: Gaps below a client's highest `n` that are remembered. An `n` in an older gap is refused, never run twice.
+CLIENT_GAPS = 32
+#: Changed paths remembered while runs are detached. A run that has missed more reads everything.
+TOUCHED_PATHS = 512
+#: Milliseconds after which a doorbell that no idle worker has answered is lost.
+BELL_LOST = 1000
+#: Milliseconds between two looks for overdue runs, over the whole fleet.
+REAPER_INTERVAL = 950
+#: Milliseconds after which a version that no worker announces any more is forgotten, unless it is the newest.
+VERSION_GONE = 15_000

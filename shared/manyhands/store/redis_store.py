@@ -1,0 +1,323 @@
+"""Sessions in Redis: each act one Lua script, each a single round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgpack
+import redis
+from redis.exceptions import NoScriptError, RedisError
+
+from manyhands.errors import TurnLost, Unavailable
+from manyhands.keys import PARTITIONS, Keys
+from manyhands.settings import Settings
+from manyhands.store import limits
+from manyhands.store.contract import (
+    Announcement,
+    Commit,
+    Committed,
+    Fields,
+    Letter,
+    Receipt,
+    Refresh,
+    Session,
+    Turn,
+    Verdict,
+    Welcome,
+)
+from manyhands.store.redis_client import connect
+from manyhands.store.scripts_loader import Script, load_script
+
+Result = TypeVar("Result")
+
+
+class RedisStore:
+    """The store of `store.contract`, in Redis."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.namespace)
+        self._life = round(settings.session_ttl * 1000)
+        self._lease = round(settings.lease * 1000)
+        self._client = connect(settings.redis, attempts=3)
+        # A letter without a number of its own must not be sent twice.
+        self._client_once = connect(settings.redis, attempts=1)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> RedisStore:
+        """Make a store; nothing is sent before the first act."""
+        return cls(settings)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+        self._client_once.close()
+
+    def ping(self) -> None:
+        """Raise `Unavailable` unless Redis answers."""
+        self._guard(self._client_once.ping)
+
+    # --- gateway ---
+
+    def create(self, session: Session) -> None:
+        """Create a session. Repeating it changes nothing."""
+        info = msgpack.packb([dict(session.headers), dict(session.cookies)])
+        self._run("create", session.id, session.defaults, session.version, info)
+
+    def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
+        """Append each letter to its session's mailbox, durably and in order, in one round trip."""
+        script, settings = load_script("accept"), self.settings
+        limited = (settings.mailbox_limit, settings.rate_limit, settings.rate_burst, limits.CLIENT_GAPS)
+        calls = [
+            (script, one.session, (one.client, "" if one.n is None else one.n, one.body, *limited)) for one in letters
+        ]
+        client = self._client_once if any(one.n is None for one in letters) else self._client
+        return [_receipt(answer) for answer in self._pipeline(calls, client)]
+
+    def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
+        """Read what a browser needs; None for an unknown or expired session."""
+        answer = self._run("welcome", session, client, "" if seq is None else seq)
+        if answer is None:
+            return None
+        number, defaults, version, info, highest, pending, ended, updates, fields = answer
+        return Welcome(
+            session=_session(session, defaults, version, info),
+            seq=int(number),
+            highest_n=int(highest),
+            pending=[int(n) for n in pending],
+            ended=ended,
+            updates=updates,
+            fields=None if updates is not None else _fields(fields),
+        )
+
+    def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:
+        """Read the updates after `seq`; None when they are no longer kept."""
+        updates: Sequence[bytes] | None = self._run("updates_since", session, seq)
+        return updates
+
+    def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
+        """Renew the sessions' lives; give each one's `seq`, None for those that are gone."""
+        script = load_script("keep")
+        return self._pipeline([(script, session, ()) for session in sessions], self._client)
+
+    def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:
+        """End a waiting event with this update, or mark a running one; False for an unknown `n`."""
+        bounds = (limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES)
+        answer = self._run("cancel", session, client, n, *update, self.keys.updates(session), outcome, *bounds)
+        return bool(answer != b"unknown")
+
+    def announcement(self) -> Announcement | None:
+        """Read the newest announcement."""
+        versions = self._guard(lambda: self._client.zrevrange(self.keys.versions(), 0, 0))
+        announced = self._announcements(versions)
+        return announced[0] if announced else None
+
+    def handlers(self) -> frozenset[str]:
+        """Read the names of the handlers of every version that is announced."""
+        versions = self._guard(lambda: self._client.zrange(self.keys.versions(), 0, -1))
+        return frozenset(name for one in self._announcements(versions) for name in one.handlers)
+
+    def _announcements(self, versions: Sequence[bytes]) -> list[Announcement]:
+        if not versions:
+            return []
+        wanted = [self.keys.announcement(version.decode()) for version in versions]
+        found = self._guard(lambda: self._client.mget(wanted))
+        return [Announcement(*msgpack.unpackb(one)) for one in found if one is not None]
+
+    def defaults(self, content_hash: str) -> Fields | None:
+        """Read the fields of an app's defaults, and renew their life; None when they are gone."""
+        key = self.keys.defaults(content_hash)
+        found = self._guard(lambda: self._client.getex(key, px=self._life))
+        return None if found is None else msgpack.unpackb(found, strict_map_key=False)
+
+    # --- worker ---
+
+    def announce(self, announcement: Announcement, defaults: Fields) -> None:
+        """Announce the app and store its defaults; repeated while the worker lives."""
+        keys = self.keys
+        names = (keys.announcement(announcement.version), keys.defaults(announcement.defaults))
+        encoded = msgpack.packb([announcement.version, announcement.handlers, announcement.defaults])
+        arguments = (announcement.version, encoded, msgpack.packb(defaults), self._life, limits.VERSION_GONE)
+        self._call(load_script("announce"), (keys.versions(), keys.workers(), *names), arguments)
+
+    def begin(self, session: str, token: str) -> Turn | None:
+        """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
+        return _turn(session, token, self._run("begin", session, token))
+
+    def commit(self, commit: Commit) -> Committed:
+        """Write. Raises `TurnLost` when the run has been given up."""
+        return self.commit_all([commit])[0]
+
+    def commit_all(self, commits: Sequence[Commit]) -> list[Committed]:
+        """Write several commits of different runs in one round trip. Raises the first `TurnLost`."""
+        script = load_script("commit")
+        calls = [(script, one.session, self._commit_arguments(one)) for one in commits]
+        answers = self._pipeline(calls, self._client)
+        return [_committed(one, answer) for one, answer in zip(commits, answers, strict=True)]
+
+    def _commit_arguments(self, commit: Commit) -> tuple[Any, ...]:
+        return (
+            *(commit.token, commit.k, commit.ending.value, *(commit.update or (b"", b""))),
+            *(self.keys.updates(commit.session), commit.client, commit.n, commit.outcome),
+            *(commit.next_token or "", commit.version),
+            *(limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES, limits.TOUCHED_PATHS),
+            *(part for op in commit.ops for part in op),
+        )
+
+    def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
+        """Renew the leases of `(session, token)` runs; False for those that have been given up."""
+        by_partition: dict[str, list[int]] = {}
+        for index, (session, _) in enumerate(runs):
+            by_partition.setdefault(self.keys.partition(session), []).append(index)
+        script = load_script("renew")
+        calls = [
+            (
+                script,
+                (self.keys.leases(prefix),),
+                (self._lease, max(self._life, 4 * self._lease), *(" ".join(runs[index]) for index in indexes)),
+            )
+            for prefix, indexes in by_partition.items()
+        ]
+        held = [False] * len(runs)
+        for indexes, answer in zip(by_partition.values(), self._calls(calls, self._client), strict=True):
+            for index, one in zip(indexes, answer, strict=True):
+                held[index] = bool(one)
+        return held
+
+    def refresh(self, session: str, version: int) -> Refresh | None:
+        """Read what changed since a version; None when nothing did and nothing is to be cancelled."""
+        answer = self._run("refresh", session, version)
+        if answer is None:
+            return None
+        changed, touched, fields, cancelled = answer
+        paths = None if touched is None else {path: int(at) for path, at in _pairs(touched)}
+        events = frozenset((one[8:].decode(), int.from_bytes(one[:8], "big")) for one in cancelled)
+        return Refresh(int(changed), paths, _fields(fields), events)
+
+    def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
+        """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`."""
+        seconds, micros = self._guard(self._client.time)
+        now = seconds * 1000 + micros // 1000
+        lost_before = max(served_before or 0, now - limits.BELL_LOST if idle else 0)
+        sessions = self._overdue_sessions(now, lost_before)
+        script = load_script("ring_again")
+        rings = self._pipeline([(script, session, (lost_before,)) for session in sessions], self._client)
+        return [(session, ring) for session, ring in zip(sessions, rings, strict=True) if ring is not None]
+
+    def _overdue_sessions(self, now: int, lost_before: int) -> list[str]:
+        pipeline = self._client.pipeline(transaction=False)
+        for partition in range(PARTITIONS):
+            prefix = self.keys.of_partition(partition)
+            pipeline.zrange(self.keys.bells(prefix), "-inf", f"({lost_before}", byscore=True, offset=0, num=50)
+            pipeline.zrange(self.keys.leases(prefix), "-inf", now, byscore=True, offset=0, num=50)
+        found = self._guard(pipeline.execute)
+        return list(dict.fromkeys(member.split()[0].decode() for members in found for member in members))
+
+    def watch(self) -> bool:
+        """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""
+        found = self._guard(lambda: self._client.set(self.keys.reaper(), b"1", nx=True, px=limits.REAPER_INTERVAL))
+        return bool(found)
+
+    # --- scripts ---
+
+    def _run(self, name: str, session: str, *arguments: Any) -> Any:
+        keys, shared = self._of_session(session)
+        return self._call(load_script(name), keys, (*shared, *arguments))
+
+    def _of_session(self, session: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        keys = self.keys
+        prefix = keys.partition(session)
+        names = (*keys.of_session(session), keys.bells(prefix), keys.leases(prefix))
+        return names, (session, self._life, self._lease)
+
+    def _pipeline(self, calls: Iterable[tuple[Script, str, tuple[Any, ...]]], client: redis.Redis) -> list[Any]:
+        spelled = []
+        for script, session, arguments in calls:
+            keys, shared = self._of_session(session)
+            spelled.append((script, keys, (*shared, *arguments)))
+        return self._calls(spelled, client)
+
+    def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        return self._calls([(script, keys, arguments)], self._client)[0]
+
+    def _calls(
+        self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis
+    ) -> list[Any]:
+        """Run scripts in one round trip; one more where Redis has forgotten them."""
+        if not calls:
+            return []
+        answers = self._send(calls, client)
+        forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if forgotten:
+            for script in {calls[index][0] for index in forgotten}:
+                self._guard(lambda text=script.text: client.script_load(text))  # type: ignore[misc]
+            again = self._send([calls[index] for index in forgotten], client)
+            for index, answer in zip(forgotten, again, strict=True):
+                answers[index] = answer
+        for answer in answers:
+            if isinstance(answer, RedisError):
+                raise Unavailable("Redis", answer) from answer
+        return answers
+
+    def _send(self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis) -> list[Any]:
+        pipeline = client.pipeline(transaction=False)
+        for script, keys, arguments in calls:
+            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return self._guard(lambda: pipeline.execute(raise_on_error=False))
+
+    def _guard(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except (RedisError, OSError) as error:
+            raise Unavailable("Redis", error) from error
+
+
+def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _fields(flat: Sequence[bytes]) -> Fields:
+    return dict(_pairs(flat))
+
+
+def _session(session: str, defaults: bytes, version: bytes, info: bytes) -> Session:
+    headers, cookies = msgpack.unpackb(info)
+    return Session(session, defaults.decode(), version.decode(), headers, cookies)
+
+
+def _receipt(answer: Sequence[Any]) -> Receipt:
+    verdict, n, duplicate, ring, retry_ms = answer
+    return Receipt(
+        verdict=Verdict(verdict.decode()),
+        n=int(n) if n else None,
+        duplicate=bool(duplicate),
+        ring=None if ring == b"" else int(ring),
+        retry_after=None if retry_ms == b"" else int(retry_ms) / 1000,
+    )
+
+
+def _turn(session: str, token: str, answer: Sequence[Any] | None) -> Turn | None:
+    if answer is None:
+        return None
+    fence, attempt, client, n, body, version, defaults, app_version, info, cancelled, fields = answer
+    return Turn(
+        session=_session(session, defaults, app_version, info),
+        token=token,
+        fence=fence,
+        attempt=attempt,
+        client=client.decode(),
+        n=int(n),
+        body=body,
+        version=int(version),
+        fields=None if fields is None else _fields(fields),
+        cancelled=bool(cancelled),
+    )
+
+
+def _committed(commit: Commit, answer: Sequence[Any]) -> Committed:
+    if answer[0] == b"lost":
+        raise TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
+    seq, version, ring = answer[:3]
+    turn = _turn(commit.session, commit.next_token or "", answer[3]) if len(answer) > 3 else None
+    return Committed(int(seq), int(version), turn, None if ring == b"" else int(ring))

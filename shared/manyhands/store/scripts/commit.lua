@@ -1,0 +1,152 @@
+-- Writes what a run has assigned, sends its update, and ends, detaches or gives back the run.
+-- KEYS: see _session.lua
+-- ARGV: 4 token, 5 k, 6 ending (partial, detach, final, return), 7 and 8 the update around its seq ('' and '': none),
+--       9 channel, 10 client, 11 n, 12 outcome or '', 13 token of the next run or '', 14 version of the fields that the
+--       caller has after this commit, 15 entries and 16 bytes of the log, 17 outcomes kept, 18 paths remembered for
+--       detached runs, then per op: kind, field, value (see fields.py)
+-- Returns {seq or 0, version, ms of the ring or '', the next turn or nil}, or {'lost'} when the run was given up
+
+local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
+local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
+local meta = call('HMGET', META, 'run', 'last', 'dlast', 'ver', 'floor', 'rung', 'renew')
+if not meta[1] then return {'lost'} end
+local this = token .. ' ' .. k .. ' '
+
+-- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.
+for i = 2, 3 do
+  local last = meta[i]
+  if last and string.sub(last, 1, #this) == this then
+    local seq, version = string.match(last, ' (%d+) (%d+)$')
+    if next_token ~= '' and meta[1] == next_token then
+      return {tonumber(seq), version, '', begin_first(next_token, '')}
+    end
+    -- Whether it was rung then is unknown: once more does no harm.
+    local again = ''
+    if meta[1] == '' and call('LLEN', MAILBOX) > 0 then again = ring() end
+    return {tonumber(seq), version, again}
+  end
+end
+
+local in_turn = meta[1] == token
+local letter = not in_turn and call('HGET', DETACHED, token)
+if not in_turn and not letter then return {'lost'} end
+
+local function delete_all(fields)
+  for from = 1, #fields, 1000 do
+    call('HDEL', STATE, unpack(fields, from, math.min(from + 999, #fields)))
+  end
+end
+
+-- Deletes what lies below a field.
+local function clear_below(field)
+  local below, length = {}, #field
+  for _, one in ipairs(call('HKEYS', STATE)) do
+    if #one > length and string.sub(one, 1, length) == field then below[#below + 1] = one end
+  end
+  delete_all(below)
+end
+
+-- The encoded paths above a field: a field is a chain of msgpack strings.
+local function above(field)
+  local found, at = {}, 1
+  while at <= #field do
+    local byte, length = string.byte(field, at), nil
+    if byte < 0xc0 then length = 1 + byte - 0xa0
+    elseif byte == 0xd9 then length = 2 + string.byte(field, at + 1)
+    elseif byte == 0xda then length = 3 + struct.unpack('>I2', string.sub(field, at + 1, at + 2))
+    else length = 5 + struct.unpack('>I4', string.sub(field, at + 1, at + 4)) end
+    at = at + length
+    if at <= #field then found[#found + 1] = string.sub(field, 1, at - 1) end
+  end
+  return found
+end
+
+local function delete(field, cut)
+  if cut then
+    for _, one in ipairs(above(field)) do
+      if call('HEXISTS', STATE, one) == 1 then cut = false end
+    end
+  end
+  if cut then call('HSET', STATE, field, CUT) else call('HDEL', STATE, field) end
+end
+
+-- The same as fields.apply.
+local function write(kind, field, value)
+  local before = call('HGET', STATE, field)
+  if (before and string.sub(before, 1, 2) == DICT) or (not before and kind ~= 'L') then clear_below(field) end
+  if kind == 'U' or kind == 'C' then return delete(field, kind == 'C') end
+  for _, one in ipairs(above(field)) do
+    local over = call('HGET', STATE, one)
+    if over and string.sub(over, 1, 2) ~= DICT then call('HSET', STATE, one, DICT) end
+  end
+  call('HSET', STATE, field, value)
+end
+
+local version = meta[4]
+local some_detached = call('EXISTS', DETACHED) == 1
+if #ARGV > 18 then
+  version = whole(call('HINCRBY', META, 'ver', 1))
+  local below = {}
+  for i = 19, #ARGV, 3 do
+    if ARGV[i] == 'B' then
+      below[#below + 1] = ARGV[i + 1]
+      below[#below + 1] = ARGV[i + 2]
+      if #below >= 1000 then
+        call('HSET', STATE, unpack(below))
+        below = {}
+      end
+    else
+      if #below > 0 then call('HSET', STATE, unpack(below)) end
+      below = {}
+      write(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+      if some_detached then call('ZADD', TOUCHED, version, ARGV[i + 1]) end
+    end
+  end
+  if #below > 0 then call('HSET', STATE, unpack(below)) end
+  mortal(STATE)
+  if some_detached then
+    local over = call('ZCARD', TOUCHED) - tonumber(ARGV[18])
+    if over > 0 then
+      local forgotten = call('ZPOPMIN', TOUCHED, over)
+      call('HSET', META, 'floor', forgotten[#forgotten])
+    end
+    mortal(TOUCHED)
+  end
+end
+
+local seq = 0
+if ARGV[7] ~= '' then seq = send(ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[15]), tonumber(ARGV[16])) end
+if ending == 'final' then
+  remember_end(client, ARGV[12], tonumber(ARGV[17]))
+  call('SREM', CANCELS, event_key(client, tonumber(n)))
+end
+call('HSET', META, in_turn and 'last' or 'dlast', this .. whole(seq) .. ' ' .. version)
+renew_lives(meta[7])
+
+if ending == 'partial' then return {seq, version, ''} end
+
+if not in_turn then
+  call('HDEL', DETACHED, token)
+  call('ZREM', LEASES, lease_of(token))
+  tidy_detached()
+  if ending == 'final' then return {seq, version, ''} end
+  call('LPUSH', MAILBOX, letter)
+  mortal(MAILBOX)
+  if meta[1] == '' and meta[6] == '0' then return {seq, version, ring()} end
+  return {seq, version, ''}
+end
+
+-- The turn is free. The session's next event begins at once under the next token, or is rung.
+call('HSET', META, 'run', '')
+if ending == 'detach' then
+  if not some_detached then call('HSET', META, 'floor', version) end
+  call('HSET', DETACHED, token, call('LPOP', MAILBOX))
+  mortal(DETACHED)
+  take_lease(token)
+else
+  call('ZREM', LEASES, lease_of(token))
+  if ending == 'final' then call('LPOP', MAILBOX) end
+end
+if call('LLEN', MAILBOX) == 0 and #dead_runs() == 0 then return {seq, version, ''} end
+if next_token ~= '' and #dead_runs() == 0 then return {seq, version, '', begin_first(next_token, known)} end
+return {seq, version, ring()}

@@ -1,0 +1,28 @@
+-- Reads what has changed since a version, for the detached runs of a session.
+-- KEYS: see _session.lua
+-- ARGV: 4 the version that is known
+-- Returns nil when nothing changed and nothing is to be cancelled, else {version, {field, version, ...} or nil when more
+--   changed than is remembered, the fields in these subtrees or all fields, {cancelled event, ...}}
+
+local meta = call('HMGET', META, 'ver', 'floor')
+if not meta[1] then return nil end
+local cancelled = call('SMEMBERS', CANCELS)
+local known = tonumber(ARGV[4])
+if tonumber(meta[1]) == known then
+  if #cancelled == 0 then return nil end
+  return {meta[1], {}, {}, cancelled}
+end
+if known < tonumber(meta[2] or 0) then return {meta[1], false, call('HGETALL', STATE), cancelled} end
+
+local touched = call('ZRANGEBYSCORE', TOUCHED, '(' .. known, '+inf', 'WITHSCORES')
+local fields, all = {}, call('HGETALL', STATE)
+for i = 1, #all, 2 do
+  for j = 1, #touched, 2 do
+    if string.sub(all[i], 1, #touched[j]) == touched[j] then
+      fields[#fields + 1] = all[i]
+      fields[#fields + 1] = all[i + 1]
+      break
+    end
+  end
+end
+return {meta[1], touched, fields, cancelled}

@@ -1,0 +1,33 @@
+-- Reads, at one moment, what a browser needs to join a session.
+-- KEYS: see _session.lua
+-- ARGV: 4 client, 5 the last seq that the browser has seen, or ''
+-- Returns nil for an unknown session, else {seq, defaults, version, info, the client's highest n, {pending n, ...},
+--   {outcome, ...}, {missed update, ...} or nil, all fields or nil}
+
+local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info')
+if not meta[1] then return nil end
+renew_lives(nil)
+local client, seq = ARGV[4], tonumber(meta[2])
+
+local pending = {}
+local function note_pending(letter)
+  local n, from = read_letter(letter)
+  if from == client then pending[#pending + 1] = whole(n) end
+end
+for _, letter in ipairs(call('HVALS', DETACHED)) do note_pending(letter) end
+for _, letter in ipairs(call('LRANGE', MAILBOX, 0, -1)) do note_pending(letter) end
+
+local ended, mark = {}, struct.pack('>I2', #client) .. client
+for _, one in ipairs(call('LRANGE', ENDED, 0, -1)) do
+  if string.sub(one, 1, #mark) == mark then ended[#ended + 1] = string.sub(one, #mark + 1) end
+end
+
+local highest = string.match(call('HGET', CLIENTS, client) or '0', '^%d+')
+local updates, fields = false, false
+local missed = ARGV[5] ~= '' and seq - tonumber(ARGV[5])
+if missed and missed >= 0 and missed <= call('LLEN', LOG) then
+  updates = missed > 0 and call('LRANGE', LOG, -missed, -1) or {}
+else
+  fields = call('HGETALL', STATE)
+end
+return {seq, meta[3], meta[4], meta[5], highest, pending, ended, updates, fields}
