@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from manyhands.errors import TurnLost
+
 #: Fields of a session's state: encoded path to stored value. See `manyhands.fields`.
 Fields = Mapping[bytes, bytes]
 
@@ -179,7 +181,13 @@ class Announcement:
 class Store(Protocol):
     """The acts on sessions."""
 
+    # --- both ---
+
+    def ping(self) -> None:
+        """Raise `Unavailable` unless the store answers."""
+
     # --- gateway ---
+
     def create(self, session: Session) -> None:
         """Create a session. Repeating it changes nothing."""
 
@@ -208,6 +216,7 @@ class Store(Protocol):
         """Read the fields of an app's defaults, and renew their life; None when they are gone."""
 
     # --- worker ---
+
     def announce(self, announcement: Announcement, defaults: Fields) -> None:
         """Announce the app and store its defaults; repeated while the worker lives."""
 
@@ -217,14 +226,23 @@ class Store(Protocol):
     def commit(self, commit: Commit) -> Committed:
         """Write. Raises `TurnLost` when the run has been given up."""
 
+    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
+        """Write several commits of different runs, in one round trip."""
+
     def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Renew the leases of `(session, token)` runs; False for those that have been given up."""
 
-    def refresh(self, session: str, version: int) -> Refresh | None:
-        """Read what changed since a version; None when nothing did and nothing is to be cancelled."""
+    def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
+        """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did.
+
+        A session with an event to be cancelled is always answered.
+        """
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
         """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`.
 
         A doorbell is lost when it was rung before `served_before`, or, with `idle` workers, over a second ago.
         """
+
+    def watch(self) -> bool:
+        """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""

@@ -15,6 +15,7 @@ COMMAND_TIMEOUT = 5.0
 CONNECT_TIMEOUT = 2.0
 #: Connections of one process. A gateway runs its scripts from few greenlets, but joins from as many as there are.
 POOL_SIZE = 32
+RETRIED = (RedisConnectionError, RedisTimeoutError)
 
 
 def connect(url: str, *, attempts: int) -> redis.Redis:
@@ -25,9 +26,7 @@ def connect(url: str, *, attempts: int) -> redis.Redis:
         timeout=COMMAND_TIMEOUT,
         socket_timeout=COMMAND_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,
-        retry=Retry(
-            ExponentialBackoff(cap=0.2, base=0.02), attempts - 1, supported_errors=(RedisConnectionError, RedisTimeoutError)
-        ),
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), attempts - 1, RETRIED),
         protocol=2,
     )
     return redis.Redis(connection_pool=pool)

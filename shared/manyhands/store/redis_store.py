@@ -147,10 +147,13 @@ class RedisStore:
 
     def commit(self, commit: Commit) -> Committed:
         """Write. Raises `TurnLost` when the run has been given up."""
-        return self.commit_all([commit])[0]
+        answer = self.commit_all([commit])[0]
+        if isinstance(answer, TurnLost):
+            raise answer
+        return answer
 
-    def commit_all(self, commits: Sequence[Commit]) -> list[Committed]:
-        """Write several commits of different runs in one round trip. Raises the first `TurnLost`."""
+    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
+        """Write several commits of different runs, in one round trip."""
         script = load_script("commit")
         calls = [(script, one.session, self._commit_arguments(one)) for one in commits]
         answers = self._pipeline(calls, self._client)
@@ -185,15 +188,11 @@ class RedisStore:
                 held[index] = bool(one)
         return held
 
-    def refresh(self, session: str, version: int) -> Refresh | None:
-        """Read what changed since a version; None when nothing did and nothing is to be cancelled."""
-        answer = self._run("refresh", session, version)
-        if answer is None:
-            return None
-        changed, touched, fields, cancelled = answer
-        paths = None if touched is None else {path: int(at) for path, at in _pairs(touched)}
-        events = frozenset((one[8:].decode(), int.from_bytes(one[:8], "big")) for one in cancelled)
-        return Refresh(int(changed), paths, _fields(fields), events)
+    def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
+        """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did."""
+        script = load_script("refresh")
+        answers = self._pipeline([(script, session, (version,)) for session, version in known], self._client)
+        return [_refresh(answer) for answer in answers]
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
         """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`."""
@@ -261,10 +260,11 @@ class RedisStore:
         return answers
 
     def _send(self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis) -> list[Any]:
-        pipeline = client.pipeline(transaction=False)
+        pipeline: Any = client.pipeline(transaction=False)
         for script, keys, arguments in calls:
             pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        return self._guard(lambda: pipeline.execute(raise_on_error=False))
+        answers: list[Any] = self._guard(lambda: pipeline.execute(raise_on_error=False))
+        return answers
 
     def _guard(self, act: Callable[[], Any]) -> Any:
         try:
@@ -315,9 +315,18 @@ def _turn(session: str, token: str, answer: Sequence[Any] | None) -> Turn | None
     )
 
 
-def _committed(commit: Commit, answer: Sequence[Any]) -> Committed:
+def _refresh(answer: Sequence[Any] | None) -> Refresh | None:
+    if answer is None:
+        return None
+    version, touched, fields, cancelled = answer
+    paths = None if touched is None else {path: int(at) for path, at in _pairs(touched)}
+    events = frozenset((one[8:].decode(), int.from_bytes(one[:8], "big")) for one in cancelled)
+    return Refresh(int(version), paths, _fields(fields), events)
+
+
+def _committed(commit: Commit, answer: Sequence[Any]) -> Committed | TurnLost:
     if answer[0] == b"lost":
-        raise TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
+        return TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
     seq, version, ring = answer[:3]
     turn = _turn(commit.session, commit.next_token or "", answer[3]) if len(answer) > 3 else None
     return Committed(int(seq), int(version), turn, None if ring == b"" else int(ring))

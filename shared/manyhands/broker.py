@@ -1,0 +1,75 @@
+"""The Celery application, as gateways send to it and workers are run by it.
+
+A message is only a doorbell: it says which sessions have mail. It may be lost or doubled, so nothing of Celery's that
+guards messages is used: no result backend, no acknowledgements, no events between workers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from manyhands.keys import Keys
+from manyhands.settings import Settings
+
+#: The one task: take the turns of these sessions.
+TAKE_TURNS = "manyhands.take_turns"
+
+#: Seconds until a broker that does not answer counts as away.
+CONNECT_TIMEOUT = 2.0
+
+
+def is_redis(settings: Settings) -> bool:
+    """Tell whether the broker is a Redis."""
+    return not settings.broker.startswith("amqp")
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Make the application; nothing is connected yet."""
+    on_redis = is_redis(settings)
+    queue = Keys(settings.namespace).queue()
+    app = Celery("manyhands", broker=_broker_url(settings.broker), set_as_current=False)
+    app.conf.update(
+        # On AMQP, taking without acknowledging would push the whole queue to the first worker.
+        task_queues=[Queue(queue, no_ack=on_redis)],
+        task_default_queue=queue,
+        task_create_missing_queues=False,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_acks_late=False,
+        task_serializer="json",
+        accept_content=["json"],
+        worker_disable_prefetch=on_redis,
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_heartbeat=0 if on_redis else 10,
+        broker_connection_timeout=CONNECT_TIMEOUT,
+        broker_connection_retry=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options() if on_redis else {},
+    )
+    return app
+
+
+def _transport_options() -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": CONNECT_TIMEOUT,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+
+
+def _broker_url(url: str) -> str:
+    # Kombu spells the socket of a local Redis in its own way.
+    if not url.startswith("unix://"):
+        return url
+    path, _, query = url.removeprefix("unix://").partition("?")
+    database = next((part.removeprefix("db=") for part in query.split("&") if part.startswith("db=")), "0")
+    return f"redis+socket://{path}?virtual_host={database}"
