@@ -1,0 +1,56 @@
+"""What every test may ask for: a real Redis, a namespace of its own, and processes that end with the test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from manyhands.settings import Settings
+from support.processes import Processes
+from support.redis_server import RedisServer
+
+SECRET = "only-for-tests-0123456789"
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis that all tests of a run share; it is never flushed."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def namespace() -> str:
+    """A namespace that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def settings(redis_server: RedisServer, namespace: str) -> Settings:
+    """Settings for parts that are tested inside this process."""
+    return Settings(redis_url=redis_server.url, namespace=namespace, secret_keys=(SECRET,))
+
+
+@pytest.fixture
+def environ(redis_server: RedisServer, namespace: str) -> dict[str, str]:
+    """The same settings for child processes."""
+    return {"REDIS_URL": redis_server.url, "MANYHANDS_NAMESPACE": namespace, "MANYHANDS_SECRET_KEY": SECRET}
+
+
+@pytest.fixture
+def processes(
+    tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str], request: pytest.FixtureRequest
+) -> Iterator[Processes]:
+    """Start processes of ours; they are killed at the end, and what they wrote is shown when the test failed."""
+    directory: Path = tmp_path_factory.mktemp("processes")
+    failed_before = request.session.testsfailed
+    started = Processes(directory, environ)
+    yield started
+    started.end()
+    if request.session.testsfailed > failed_before:
+        print(started.outputs())

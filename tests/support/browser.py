@@ -1,0 +1,285 @@
+"""A simulated browser tab: one client of one session, in either subprotocol, without threads.
+
+It reads only while it waits. It keeps a copy of the state as a browser would, and holds the gateway to its promises
+on the way: updates without gap or repetition, `accepted` before any update of that event, one end per event.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgpack
+import websocket
+
+JSON = "manyhands.1.json"
+MSGPACK = "manyhands.1.msgpack"
+
+Result = TypeVar("Result")
+
+
+class Tab:
+    """One tab. Constructed, it is connected and has had its welcome, unless `hello` is False."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        subprotocol: str = JSON,
+        client: str | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        origin: str | None = None,
+        hello: bool = True,
+    ) -> None:
+        self.url, self.subprotocol = url, subprotocol
+        self.client = client or uuid.uuid4().hex
+        self.token = token
+        self.headers, self.origin = dict(headers or {}), origin
+        self.state: dict[str, Any] = {}
+        #: Of the last update seen; None before the first welcome.
+        self.seq: int | None = None
+        #: Numbers of this tab's events.
+        self.n = 0
+        self.accepted: set[int] = set()
+        #: The updates that ended events of this tab, or what a welcome said of their ends.
+        self.ended: dict[int, dict[str, Any]] = {}
+        #: Every update seen, in order.
+        self.updates: list[dict[str, Any]] = []
+        self.rejections: list[dict[str, Any]] = []
+        self.welcomes: list[dict[str, Any]] = []
+        #: Every other envelope: `restart`, `log`.
+        self.others: list[dict[str, Any]] = []
+        #: Close code and reason, once the gateway has closed; 1006 where the socket just ended.
+        self.closed: tuple[int, str] | None = None
+        self._socket: websocket.WebSocket | None = None
+        self.connect()
+        if hello:
+            self.join()
+
+    # --- the socket ---
+
+    def connect(self, url: str | None = None) -> None:
+        """Open a socket, to another gateway where `url` is given."""
+        self.url, self.closed = url or self.url, None
+        parts = urlsplit(self.url)
+        self._socket = websocket.create_connection(
+            f"ws://{parts.netloc}/_mh/ws", subprotocols=[self.subprotocol], timeout=10,
+            header=[f"{name}: {value}" for name, value in self.headers.items()],
+            **({"origin": self.origin} if self.origin else {"suppress_origin": True}),
+        )  # fmt: skip
+
+    def join(self, timeout: float = 10) -> dict[str, Any]:
+        """Say hello, with what is known from before, and wait for the welcome."""
+        before = len(self.welcomes)
+        self.send({"type": "hello", "client": self.client, "session": self.token, "seq": self.seq})
+        self.wait_for(lambda: len(self.welcomes) > before, timeout, "welcome")
+        return self.welcomes[-1]
+
+    def reconnect(self, url: str | None = None) -> dict[str, Any]:
+        """Drop the socket, connect again and join."""
+        self.drop()
+        self.connect(url)
+        return self.join()
+
+    def drop(self) -> None:
+        """End the connection without a word, as a lost network does."""
+        if self._socket is not None:
+            self._socket.shutdown()  # type: ignore[no-untyped-call]
+            self._socket = None
+
+    def close(self) -> None:
+        """Close the connection as a browser does."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> Tab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    # --- to the gateway ---
+
+    def send(self, envelope: object) -> None:
+        """Send an envelope."""
+        if self.subprotocol == JSON:
+            self.send_frame(json.dumps(envelope, default=_bytes_to_json))
+        else:
+            self.send_frame(msgpack.packb(envelope))
+
+    def send_frame(self, data: str | bytes) -> None:
+        """Send a frame as it is: text as a text frame, bytes as a binary one."""
+        opcode = websocket.ABNF.OPCODE_TEXT if isinstance(data, str) else websocket.ABNF.OPCODE_BINARY
+        self.socket.send(data, opcode)
+
+    def fire(
+        self, handler: str, payload: object = None, context: Mapping[str, Any] | None = None, n: int | None = None
+    ) -> int:
+        """Send an event and give its number, without waiting for anything."""
+        self.n = max(self.n + 1, n or 0)
+        number = n or self.n
+        envelope = {"type": "event", "n": number, "handler": handler, "payload": payload}
+        self.send(envelope if context is None else {**envelope, "context": dict(context)})
+        return number
+
+    def cancel(self, n: int) -> None:
+        """Ask for the end of an event."""
+        self.send({"type": "cancel", "n": n})
+
+    # --- waiting ---
+
+    def wait_for(self, condition: Callable[[], Result], timeout: float = 10, what: str = "such state") -> Result:
+        """Read until a condition is true. Raises `AssertionError` at the deadline or when the gateway closes."""
+        deadline = time.monotonic() + timeout
+        while not (result := condition()):
+            if self.closed or not self.read(deadline - time.monotonic()):
+                raise AssertionError(f"no {what} within {timeout} s; {self.describe()}")
+        return result
+
+    def wait_accepted(self, n: int, timeout: float = 10) -> None:
+        """Wait until an event is durable."""
+        self.wait_for(lambda: n in self.accepted, timeout, f"`accepted` for {n}")
+
+    def wait_done(self, n: int, timeout: float = 10) -> dict[str, Any]:
+        """Wait for the end of an event, and give what was said of it."""
+        return self.wait_for(lambda: self.ended.get(n), timeout, f"end of {n}") or {}
+
+    def wait_rejected(self, timeout: float = 10) -> dict[str, Any]:
+        """Wait for one more `rejected`, and take it off the list."""
+        self.wait_for(lambda: self.rejections, timeout, "`rejected`")
+        return self.rejections.pop(0)
+
+    def wait_closed(self, timeout: float = 10) -> tuple[int, str]:
+        """Wait until the gateway has closed, and give code and reason."""
+        deadline = time.monotonic() + timeout
+        while self.closed is None:
+            if not self.read(deadline - time.monotonic()):
+                raise AssertionError(f"not closed within {timeout} s; {self.describe()}")
+        return self.closed
+
+    def call(self, handler: str, payload: object = None, timeout: float = 10) -> dict[str, Any]:
+        """Fire an event and wait for its end."""
+        return self.wait_done(self.fire(handler, payload), timeout)
+
+    def read(self, timeout: float) -> bool:
+        """Read one frame and take it in; False when none came in time."""
+        if timeout <= 0:
+            return False
+        self.socket.settimeout(timeout)
+        try:
+            opcode, data = self.socket.recv_data()
+        except websocket.WebSocketTimeoutException:
+            return False
+        except (websocket.WebSocketConnectionClosedException, OSError):
+            self.closed = (1006, "the socket ended")
+            return True
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            code = struct.unpack_from(">H", data)[0] if len(data) >= 2 else 1005
+            self.closed = (code, data[2:].decode())
+        else:
+            self._take(self._decode(opcode, data))
+        return True
+
+    @property
+    def socket(self) -> websocket.WebSocket:
+        """The open socket."""
+        assert self._socket is not None, "the tab is not connected"
+        return self._socket
+
+    def describe(self) -> str:
+        """Say what the tab has seen, for a test that failed."""
+        return (
+            f"client {self.client}, seq {self.seq}, closed {self.closed}, accepted {sorted(self.accepted)[-5:]}, "
+            f"ended {sorted(self.ended)[-5:]}, rejections {self.rejections[-3:]}, last {self.updates[-2:]}, "
+            f"state {str(self.state)[:500]}"
+        )
+
+    # --- from the gateway ---
+
+    def _decode(self, opcode: int, data: bytes) -> dict[str, Any]:
+        expected = websocket.ABNF.OPCODE_TEXT if self.subprotocol == JSON else websocket.ABNF.OPCODE_BINARY
+        assert opcode == expected, f"{self.subprotocol} sent a frame of opcode {opcode}"
+        if self.subprotocol == JSON:
+            envelope = json.loads(data, object_hook=_bytes_from_json, parse_constant=_refuse)
+        else:
+            envelope = msgpack.unpackb(data)
+        assert isinstance(envelope, dict)
+        return envelope
+
+    def _take(self, envelope: dict[str, Any]) -> None:
+        match envelope["type"]:
+            case "welcome":
+                self._take_welcome(envelope)
+            case "accepted":
+                self.accepted.add(envelope["n"])
+                self.n = max(self.n, envelope["n"])
+            case "update":
+                self._take_update(envelope)
+            case "rejected":
+                self.rejections.append(envelope)
+            case _:
+                self.others.append(envelope)
+
+    def _take_welcome(self, envelope: dict[str, Any]) -> None:
+        self.welcomes.append(envelope)
+        self.token = envelope["session"]
+        self.n = max(self.n, envelope["n"])
+        self.accepted.update(envelope["pending"])
+        for end in envelope["ended"]:
+            self.accepted.add(end["n"])
+            self.ended.setdefault(end["n"], end)
+        if "state" in envelope:
+            self.state, self.seq = envelope["state"], envelope["seq"]
+
+    def _take_update(self, update: dict[str, Any]) -> None:
+        expected = (self.seq or 0) + 1
+        assert update["seq"] == expected, f"update {update['seq']} came where {expected} was due; {self.describe()}"
+        self.seq = update["seq"]
+        apply_update(self.state, update)
+        self.updates.append(update)
+        event = update["event"]
+        if event["client"] != self.client:
+            return
+        n = event["n"]
+        assert n in self.accepted, f"an update of {n} came before its `accepted`; {self.describe()}"
+        if update["done"]:
+            assert "event" not in self.ended.get(n, {}), f"{n} ended twice; {self.describe()}"
+            self.ended[n] = update
+
+
+def apply_update(state: dict[str, Any], update: Mapping[str, Any]) -> None:
+    """Change a copy of the state as an update says: `unset` first, then `set` in order."""
+    for path in update["unset"]:
+        node: Any = state
+        for name in path[:-1]:
+            node = node.get(name) if isinstance(node, dict) else None
+        if isinstance(node, dict):
+            node.pop(path[-1], None)
+    for path, value in update["set"]:
+        node = state
+        for name in path[:-1]:
+            if not isinstance(node.get(name), dict):
+                node[name] = {}
+            node = node[name]
+        node[path[-1]] = value
+
+
+def _bytes_to_json(value: object) -> dict[str, str]:
+    assert isinstance(value, bytes)
+    return {"$bytes": base64.b64encode(value).decode()}
+
+
+def _bytes_from_json(value: dict[str, Any]) -> Any:
+    return base64.b64decode(value["$bytes"]) if set(value) == {"$bytes"} else value
+
+
+def _refuse(name: str) -> None:
+    raise AssertionError(f"the gateway sent {name}, which is not JSON")
