@@ -1,0 +1,253 @@
+// The browser client: binds a page's elements to handlers and to the session's state over one WebSocket.
+//
+//   <button wf-click="increment">+1</button>      fires the handler `increment`
+//   <input wf-change="greet" wf-value="name">     fires `greet` with the input's value; shows state.name
+//   <b wf-text="user.name"></b>                   shows state.user.name, as text and never as HTML
+//   <html data-mh-status="connecting|open|closed"> for the page's style
+//
+// The words of the wire are those of shared/manyhands/wire.py.
+(() => {
+  "use strict";
+
+  const SUBPROTOCOL = "manyhands.1.json";
+  const CLOSE = { PROTOCOL: 4000, SESSION_UNKNOWN: 4001, REFUSED: 4003 };
+  /** Seconds before the first reconnect; doubled for each further one, up to the longest. */
+  const FIRST_PAUSE = 0.25;
+  const LONGEST_PAUSE = 10;
+  /** Events kept while they can't be sent. Beyond it the newest is refused: the page is offline, and says so. */
+  const MAX_UNACCEPTED = 256;
+
+  /**
+   * @typedef {{n: number | null, handler: string, payload: unknown, context: object}} Unaccepted
+   * @typedef {{[key: string]: any}} Dict
+   */
+
+  const url = new URL("ws", /** @type {HTMLScriptElement} */ (document.currentScript).src);
+  url.protocol = url.protocol.replace("http", "ws");
+
+  /** Storage that falls back to memory where the browser forbids it. @param {() => Storage} storage */
+  function keeper(storage) {
+    /** @type {Map<string, string>} */
+    const memory = new Map();
+    return {
+      /** @param {string} key */
+      get(key) {
+        try { return storage().getItem(key); } catch { return memory.get(key) ?? null; }
+      },
+      /** @param {string} key @param {string | null} value */
+      set(key, value) {
+        if (value === null) memory.delete(key); else memory.set(key, value);
+        try {
+          if (value === null) storage().removeItem(key); else storage().setItem(key, value);
+        } catch { /* memory has it */ }
+      },
+    };
+  }
+
+  // All tabs of an origin share a session; each tab is a client of its own. A duplicated tab inherits the storage of
+  // the tab it was made from, so the id is kept over a reload only.
+  const shared = keeper(() => localStorage);
+  const own = keeper(() => sessionStorage);
+  const navigation = /** @type {PerformanceNavigationTiming | undefined} */ (performance.getEntriesByType("navigation")[0]);
+  let client = navigation?.type === "reload" ? own.get("manyhands.client") : null;
+  if (!client) {
+    const random = crypto.getRandomValues(new Uint8Array(16));
+    client = Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    own.set("manyhands.client", client);
+  }
+
+  /** @type {WebSocket} */
+  let socket;
+  let status = "connecting";
+  /** @type {Dict} */
+  let state = {};
+  /** The last update applied; null until there is a state. @type {number | null} */
+  let seq = null;
+  /** The token of the hello that is under way. @type {string | null} */
+  let token = null;
+  let welcomed = false;
+  let highest = 0;
+  let pause = FIRST_PAUSE;
+  /** Seconds that a `restart` asked to wait. @type {number | null} */
+  let restartDelay = null;
+  /** What was not accepted yet, oldest first; without `n` until the first welcome tells where to go on. @type {Unaccepted[]} */
+  let unaccepted = [];
+  /** Set while the gateway has asked to wait; what is fired then is sent after it, in order. @type {number | undefined} */
+  let holding;
+
+  /** @param {string} now */
+  function setStatus(now) {
+    status = document.documentElement.dataset.mhStatus = now;
+  }
+
+  /** @param {object} envelope */
+  function send(envelope) {
+    socket.send(JSON.stringify(envelope));
+  }
+
+  function connect() {
+    setStatus("connecting");
+    const opened = (socket = new WebSocket(url, SUBPROTOCOL));
+    opened.onopen = hello;
+    opened.onmessage = (message) => opened === socket && receive(JSON.parse(message.data));
+    opened.onclose = (event) => opened === socket && closed(event);
+  }
+
+  function hello() {
+    token = shared.get("manyhands.session");
+    send({ type: "hello", client, ...(token && { session: token }), ...(token && seq !== null && { seq }) });
+  }
+
+  /** @param {CloseEvent} event */
+  function closed(event) {
+    welcomed = false;
+    clearTimeout(holding);
+    holding = undefined;
+    if (event.code === CLOSE.PROTOCOL || event.code === CLOSE.REFUSED) {
+      console.error(`manyhands: the gateway closed the connection (${event.code} ${event.reason})`);
+      setStatus("closed");
+      return;
+    }
+    if (event.code === CLOSE.SESSION_UNKNOWN) {
+      // Another tab may have begun a new session already; then that one is ours too.
+      if (shared.get("manyhands.session") === token) shared.set("manyhands.session", null);
+      seq = null;
+    }
+    setStatus("connecting");
+    setTimeout(connect, 1000 * (restartDelay ?? pause * (0.5 + Math.random() / 2)));
+    pause = Math.min(2 * pause, LONGEST_PAUSE);
+    restartDelay = null;
+  }
+
+  /** @param {Dict} envelope */
+  function receive(envelope) {
+    switch (envelope.type) {
+      case "welcome": return welcome(envelope);
+      case "accepted": return void (unaccepted = unaccepted.filter((event) => event.n !== envelope.n));
+      case "update": return update(envelope);
+      case "rejected": return rejected(envelope);
+      case "restart": return void (restartDelay = envelope.delay);
+      case "log": return console.log(envelope.text);
+    }
+  }
+
+  /** @param {Dict} envelope */
+  function welcome(envelope) {
+    shared.set("manyhands.session", envelope.session);
+    welcomed = true;
+    pause = FIRST_PAUSE;
+    highest = Math.max(highest, envelope.n ?? 0);
+    if (envelope.state) [state, seq] = [envelope.state, envelope.seq];
+    setStatus("open");
+    render();
+    resend();
+  }
+
+  /** Send all that was not accepted, with the numbers it had: the gateway runs none of it twice. */
+  function resend() {
+    holding = undefined;
+    for (const event of unaccepted) sendEvent(event);
+  }
+
+  /** @param {Unaccepted} event */
+  function sendEvent(event) {
+    event.n ??= ++highest;
+    send({ type: "event", ...event });
+  }
+
+  /** @param {Dict} envelope */
+  function update(envelope) {
+    if (seq === null || envelope.seq <= seq) return;
+    if (envelope.seq !== seq + 1) return socket.close(); // a gap: resume from what was seen
+    seq = envelope.seq;
+    for (const path of envelope.unset ?? []) unset(path);
+    for (const [path, value] of envelope.set ?? []) set(path, value);
+    if (envelope.error) console.error(`manyhands: ${envelope.error.code}: ${envelope.error.message}`);
+    render();
+  }
+
+  /** @param {Dict} envelope */
+  function rejected(envelope) {
+    const retry = envelope.retry_after === null || envelope.retry_after === undefined ? null : 1000 * envelope.retry_after;
+    if (!welcomed) {
+      const refused = socket;
+      setTimeout(() => refused === socket && refused.readyState === WebSocket.OPEN && hello(), retry ?? 1000);
+    } else if (retry !== null) {
+      holding ??= setTimeout(resend, retry);
+    } else {
+      unaccepted = unaccepted.filter((event) => event.n !== envelope.n);
+      console.error(`manyhands: ${envelope.code}: ${envelope.message}`);
+    }
+  }
+
+  /** @param {unknown} value @returns {value is Dict} */
+  const isDict = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+  /** Read a path; own keys only, so that `constructor` is a key like any other. @param {string[]} path */
+  function read(path) {
+    /** @type {any} */
+    let value = state;
+    for (const key of path) value = isDict(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+    return value;
+  }
+
+  /** @param {string[]} path @param {unknown} value */
+  function set(path, value) {
+    let parent = state;
+    for (const key of path.slice(0, -1)) {
+      if (!Object.hasOwn(parent, key) || !isDict(parent[key])) parent[key] = {};
+      parent = parent[key];
+    }
+    parent[path[path.length - 1]] = value;
+  }
+
+  /** @param {string[]} path */
+  function unset(path) {
+    const parent = read(path.slice(0, -1));
+    if (isDict(parent)) delete parent[path[path.length - 1]];
+  }
+
+  /** @param {unknown} value */
+  function text(value) {
+    if (value === null || value === undefined) return "";
+    return typeof value === "object" ? JSON.stringify(value) : String(value);
+  }
+
+  function render() {
+    for (const element of document.querySelectorAll("[wf-text]")) {
+      const now = text(read((element.getAttribute("wf-text") ?? "").split(".")));
+      if (element.textContent !== now) element.textContent = now;
+    }
+    for (const element of document.querySelectorAll("[wf-value]")) {
+      if (element === document.activeElement) continue; // never under the user's fingers
+      /** @type {HTMLInputElement} */ (element).value = text(read((element.getAttribute("wf-value") ?? "").split(".")));
+    }
+  }
+
+  /**
+   * Ask for a handler to be run; it is, once, also when the connection breaks meanwhile.
+   * @param {string} handler @param {unknown} [payload] @param {object} [context]
+   */
+  function fire(handler, payload = null, context = {}) {
+    if (unaccepted.length >= MAX_UNACCEPTED) return console.error(`manyhands: ${handler} was dropped: not connected`);
+    const event = { n: null, handler, payload, context };
+    unaccepted.push(event);
+    if (welcomed && holding === undefined && socket.readyState === WebSocket.OPEN) sendEvent(event);
+  }
+
+  for (const type of ["click", "change"]) {
+    document.addEventListener(type, (event) => {
+      const element = /** @type {Element} */ (event.target).closest(`[wf-${type}]`);
+      if (!element) return;
+      const { value, checked, type: kind } = /** @type {HTMLInputElement} */ (element);
+      const payload = type === "click" ? null : kind === "checkbox" ? checked : value;
+      fire(element.getAttribute(`wf-${type}`) ?? "", payload, { event: type, ...(element.id && { target: element.id }) });
+    });
+  }
+  document.addEventListener("DOMContentLoaded", render);
+
+  Object.defineProperty(window, "manyhands", {
+    value: { fire, get state() { return state; }, get status() { return status; } },
+  });
+  connect();
+})();
