@@ -1,0 +1,46 @@
+# Each target is one command on a machine that has Python 3.11 and nothing else: it makes .venv and fills it first.
+#
+#   make run      run examples/hello; more flags with ARGS="--port 9000"
+#   make test     all that a change has to pass: lint, types, tests
+#   make lint     ruff, mypy, pyright
+#   make clean    remove what these have made
+
+SHELL := /bin/bash
+BIN := .venv/bin
+ARGS ?=
+
+# Another environment that is active in the shell shall not leak into ours.
+unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: run test lint clean
+
+run: .venv/.for-run
+	@$(BIN)/python -m manyhands dev examples/hello $(ARGS)
+
+test: lint
+	@.ci/need redis-server=redis-server chromium=chromium nginx=nginx
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: .venv/.for-test
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pyright
+
+# A stamp is renewed when the requirements have changed.
+.venv/.for-run: pyproject.toml
+	@.ci/venv
+	@echo "Installing manyhands and what it needs …"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.venv/.for-test: pyproject.toml
+	@.ci/venv
+	@echo "Installing manyhands and what its tests need …"
+	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ .venv/.for-run
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis examples/*/.manyhands
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
