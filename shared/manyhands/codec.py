@@ -21,7 +21,7 @@ from typing import Any
 import msgpack
 
 from manyhands.errors import DamagedValue, NotSerialisable
-from manyhands.extension_types import pack_extension, unpack_extension, view_extension
+from manyhands.extension_types import pack_extension, plain_dict, unpack_extension, view_extension
 from manyhands.wire import BYTES_KEY, MAX_NESTING, MAX_SAFE_INTEGER
 
 VIEW_MARK = b"\xc1V"
@@ -98,7 +98,8 @@ def checked_key(key: object, path: tuple[str, ...]) -> str:
             key.encode()
         except UnicodeEncodeError as error:
             raise NotSerialisable(path, f"a dict with the key {key!r}", "a key must be valid Unicode") from error
-    return str(key)
+    # Of an Enum of strings its value.
+    return str.__str__(key)
 
 
 def check_value(value: object, path: tuple[str, ...], depth: int = 0) -> None:
@@ -106,7 +107,7 @@ def check_value(value: object, path: tuple[str, ...], depth: int = 0) -> None:
     if depth > MAX_NESTING:
         raise too_deep(path, value)
     if isinstance(value, Mapping):
-        for key, item in value.items():
+        for key, item in plain_dict(value).items():
             checked_key(key, path)
             check_value(item, path, depth + 1)
     elif isinstance(value, (list, tuple, set, frozenset)):
@@ -128,7 +129,7 @@ def is_self_viewed(value: object) -> bool:
         return all(map(is_self_viewed, value))  # type: ignore[call-overload]
     if kind is dict:
         items = value.items()  # type: ignore[attr-defined]
-        return all(key[:1] != "_" and is_self_viewed(item) for key, item in items)
+        return all(type(key) is str and key[:1] != "_" and is_self_viewed(item) for key, item in items)
     return False
 
 
@@ -142,7 +143,8 @@ def view(value: object) -> Any:
     if kind in (list, tuple):
         return [view(item) for item in value]  # type: ignore[attr-defined]
     if isinstance(value, Mapping):
-        return {key: view(item) for key, item in value.items() if not key.startswith("_")}
+        shown = plain_dict(value).items()
+        return {str.__str__(key): view(item) for key, item in shown if not key.startswith("_")}
     return view(view_extension(value))
 
 

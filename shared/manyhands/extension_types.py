@@ -175,7 +175,7 @@ def find_extension(value: object) -> Extension:
 def pack_extension(value: object) -> object:
     """Pack what msgpack can't; msgpack's `default`."""
     if isinstance(value, Mapping) and not dataclasses.is_dataclass(value):
-        return _plain_dict(value)
+        return dict(plain_dict(value).items())
     extension = find_extension(value)
     content = extension.pack(value)
     return msgpack.ExtType(extension.code, msgpack.packb(content, default=pack_extension, strict_types=True))
@@ -194,10 +194,10 @@ def view_extension(value: object) -> object:
     return find_extension(value).view(value)
 
 
-def _plain_dict(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    # A node of the state inside a list, or a subclass of dict: stored as what it holds.
-    to_dict = getattr(value, "to_dict", None)
-    return to_dict() if callable(to_dict) else dict(value.items())
+def plain_dict(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Give a mapping back; a part of the state as the plain dicts it holds, also after its event was cancelled."""
+    plain: Any = getattr(value, "__manyhands_plain__", None)
+    return plain() if callable(plain) else value
 
 
 def _name(cls: type) -> str:

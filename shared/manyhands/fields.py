@@ -22,7 +22,9 @@ from typing import Any
 import msgpack
 
 from manyhands import codec
-from manyhands.paths import Path, decode_path, encode_path, segment
+from manyhands.extension_types import plain_dict
+from manyhands.paths import Path, decode_names, decode_path, encode_path, segment
+from manyhands.wire import MAX_NESTING
 
 DICT = b"\xc1D"
 CUT = b"\xc1X"
@@ -62,7 +64,7 @@ def is_dict(value: bytes | None) -> bool:
 
 def encode_marker(value: Mapping[str, Any]) -> bytes:
     """Encode the marker of a dict, with the order of its keys."""
-    return DICT + encode_path(tuple(codec.checked_key(key, ()) for key in value))
+    return DICT + b"".join(segment(codec.checked_key(key, ())) for key in value)
 
 
 def ancestors(field: bytes) -> Iterator[bytes]:
@@ -104,15 +106,21 @@ def encode_tree(values: Mapping[str, Any]) -> dict[bytes, bytes]:
 
 
 def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
-    if len(path) > codec.MAX_NESTING:
+    if len(path) > MAX_NESTING:
         raise codec.too_deep(path, values)
     for key, value in values.items():
         here = (*path, codec.checked_key(key, path))
         if isinstance(value, Mapping):
+            value = plain_dict(value)
             yield encode_path(here), encode_marker(value)
             yield from _encode_below(here, value)
         else:
-            yield encode_path(here), codec.encode_with_view(value, here)
+            yield encode_path(here), _encode_leaf(value, here)
+
+
+def _encode_leaf(value: object, path: Path) -> bytes:
+    # A leaf that was never read is stored as it came, its view included.
+    return value if type(value) is Stored else codec.encode_with_view(value, path)
 
 
 def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tuple[str, bytes, bytes]]:
@@ -120,11 +128,16 @@ def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tup
 
     `over_dict`: the defaults have a dict at the path.
     """
+    if len(path) > MAX_NESTING:
+        raise codec.too_deep(path, value)
+    for position, name in enumerate(path):
+        codec.checked_key(name, path[:position])
     if isinstance(value, Mapping):
+        value = plain_dict(value)
         below = [(Op.BELOW.value, field, stored) for field, stored in _encode_below(path, value)]
         return [(Op.DICT.value, encode_path(path), encode_marker(value)), *below]
     kind = Op.LEAF_OVER_DICT if over_dict else Op.LEAF
-    return [(kind.value, encode_path(path), codec.encode_with_view(value, path))]
+    return [(kind.value, encode_path(path), _encode_leaf(value, path))]
 
 
 def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -> Tree:
@@ -152,7 +165,7 @@ def _place(tree: Tree, path: Path, value: bytes, ordered: list[Tree]) -> None:
         node.pop(path[-1], None)
     elif is_dict(value):
         # Each key holds its place in the order until its own field, if it still has one, is placed.
-        below = node[path[-1]] = dict.fromkeys(decode_path(value[len(DICT) :]))
+        below = node[path[-1]] = dict.fromkeys(decode_names(value[len(DICT) :]))
         ordered.append(below)
     else:
         node[path[-1]] = Stored(value)

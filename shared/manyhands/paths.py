@@ -36,6 +36,11 @@ def encode_path(path: Path) -> bytes:
 @lru_cache(CACHED_FIELDS)
 def decode_path(field: bytes) -> Path:
     """Decode a field. Raises `DamagedValue` if it is not one."""
+    return decode_names(field)
+
+
+def decode_names(field: bytes) -> Path:
+    """Decode segments that are no field, such as a dict's keys, which may be many: without remembering them."""
     unpacker = msgpack.Unpacker(max_buffer_size=max(len(field), 1))
     unpacker.feed(field)
     try:

@@ -1,0 +1,240 @@
+"""The dicts behind a `State`: reading decodes, writing records, and a node knows whether it still has its place.
+
+A node stands for one dict of the state that an app has looked at. It is *attached* as long as every node above it
+still holds it and backs it with the same dict; an assignment over it makes it an orphan, which goes on working as a
+plain dict and records nothing. That is found out at each write by walking up, so that nothing needs to be told.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from manyhands import codec
+from manyhands.errors import Cancelled, DamagedValue, KeyNotString
+from manyhands.fields import Stored
+from manyhands.mutations import Mutations
+from manyhands.paths import Path
+from manyhands.wire import MAX_NESTING
+
+#: Stands for a key that is not there, where None may be its value.
+MISSING: Any = object()
+
+
+class Shared:
+    """What all nodes of one run's state share. As a context, it is one access of the app's."""
+
+    __slots__ = ("cancelled", "lock", "mutations", "session")
+
+    def __init__(self, session: str | None) -> None:
+        #: Guards the nodes, the dicts behind them and `mutations`: the handler's thread uses them while the worker's
+        #: flusher takes mutations and refreshes. Held for one operation at a time, never while a value is encoded.
+        self.lock = threading.RLock()
+        self.mutations = Mutations()
+        self.session = session
+        self.cancelled = False
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        if self.cancelled:
+            self.lock.release()
+            raise Cancelled("a browser cancelled this event")
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+    def decode(self, value: Stored, path: Path) -> Any:
+        """Decode a leaf. Raises `DamagedValue`, which names the session and the path."""
+        try:
+            return codec.decode(value)
+        except DamagedValue as error:
+            raise DamagedValue(error.reason, path, self.session) from error
+
+
+class Handle:
+    """What an app holds of a node; `State` is one."""
+
+    __slots__ = ("__weakref__", "_node")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def __manyhands_plain__(self) -> dict[str, Any]:
+        """Give the content as plain dicts, also after a cancel; the codec calls it."""
+        with self._node.shared.lock:
+            return self._node.plain()
+
+
+class Node:
+    """One dict of the state. Every method expects the lock to be held."""
+
+    __slots__ = ("below", "data", "handle", "name", "ours", "parent", "shared")
+
+    def __init__(self, shared: Shared, data: dict[str, Any], parent: Node | None = None, name: str = "") -> None:
+        self.shared, self.data, self.parent, self.name = shared, data, parent, name
+        #: The nodes of the dicts in `data` that were looked at. Some may be stale: see `child`.
+        self.below: dict[str, Node] = {}
+        self.handle: Handle | None = None
+        #: `data` is certainly no dict of the app's, so that other events' changes may be written into it.
+        self.ours = parent is None
+
+    @property
+    def path(self) -> Path:
+        """Where it lies, or lay."""
+        return (*self.parent.path, self.name) if self.parent else ()
+
+    def read(self, name: str) -> Any:
+        """Give a value, decoded and then kept; a `Node` for a dict; `MISSING` where nothing is."""
+        value = self.data.get(name, MISSING)
+        if type(value) is Stored:
+            value = self.data[name] = self.shared.decode(value, (*self.path, name))
+        elif isinstance(value, dict):
+            return self.child(name, value)
+        return value
+
+    def child(self, name: str, data: dict[str, Any]) -> Node:
+        """Give the node of a dict in `data`, the same as long as the dict is."""
+        node = self.below.get(name)
+        # The app may have changed the dict that it assigned, so a node may be stale.
+        if node is None or node.data is not data:
+            node = self.below[name] = Node(self.shared, data, self, name)
+        return node
+
+    def prepare(self, name: str, value: Any) -> Any:
+        """Give what is to be written for a value. Called without the lock: a dict may be large, or another session's.
+
+        Raises `KeyNotString`.
+        """
+        with self.shared.lock:
+            if self._holds(name, value):
+                return value
+        # A plain dict is kept, so that what is changed in it before the commit is taken with it. A State, alone or in
+        # a dict, is copied: two paths that shared a dict could not tell whose a mutation is.
+        if isinstance(value, Handle) or (isinstance(value, Mapping) and not check_keys(value, (*self.path, name))):
+            return _copied(value)
+        return value
+
+    def write(self, name: str, value: Any) -> None:
+        """Assign what was prepared, and record it where this node is attached."""
+        path = self._attached_path()
+        if not self._holds(name, value):
+            self.put(name, _copied(value) if isinstance(value, Handle) else value)
+        if path is not None:
+            self.shared.mutations.record((*path, name), deleted=False)
+
+    def delete(self, name: str) -> None:
+        """Delete, and record it where this node is attached. Raises `KeyError`."""
+        del self.data[name]
+        self.below.pop(name, None)
+        path = self._attached_path()
+        if path is not None:
+            self.shared.mutations.record((*path, name), deleted=True)
+
+    def put(self, name: str, value: Any) -> None:
+        """Place a value without recording it."""
+        self.data[name] = value
+        node = self.below.get(name)
+        if node is not None and node.data is not value:
+            del self.below[name]
+
+    def replace(self, name: str, value: Any) -> None:
+        """Place what another event made of a name: a dict of ours, a leaf, or nothing when it is `MISSING`."""
+        node = self.below.get(name)
+        if value is MISSING:
+            self.data.pop(name, None)
+        else:
+            self.data[name] = value
+        if node is not None and isinstance(value, dict):
+            node.rebase(value)
+        else:
+            self.below.pop(name, None)
+
+    def rebase(self, data: dict[str, Any]) -> None:
+        """Stand for another dict of ours from now on, and so on below, so that what the app holds stays attached."""
+        self.data, self.ours = data, True
+        for name, node in list(self.below.items()):
+            value = data.get(name)
+            if not isinstance(value, dict):
+                del self.below[name]
+            elif value is not node.data:
+                node.rebase(value)
+
+    def make_ours(self) -> Node:
+        """Put a copy in place of a dict that may be the app's. The node above must be ours already."""
+        if not self.ours and self.parent:
+            self.data = self.parent.data[self.name] = dict(self.data)
+            self.ours = True
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Give plain dicts all the way down, decoded."""
+        return self._plain(self.data, self.path)
+
+    def _plain(self, data: dict[str, Any], path: Path) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for name, value in list(data.items()):
+            if type(value) is Stored:
+                value = data[name] = self.shared.decode(value, (*path, name))
+            elif isinstance(value, dict):
+                value = self._plain(value, (*path, name))
+            elif isinstance(value, Handle):
+                value = value.__manyhands_plain__()
+            plain[name] = value
+        return plain
+
+    def _attached_path(self) -> Path | None:
+        names: list[str] = []
+        node = self
+        while (parent := node.parent) is not None:
+            if parent.below.get(node.name) is not node or parent.data.get(node.name) is not node.data:
+                return None
+            names.append(node.name)
+            node = parent
+        return tuple(reversed(names))
+
+    def _holds(self, name: str, value: Any) -> bool:
+        # `state["a"] = state["a"]` keeps what is there, without decoding or copying it.
+        node = value._node if isinstance(value, Handle) else None
+        return node is not None and self.below.get(name) is node and self.data.get(name) is node.data
+
+
+def checked_name(key: object, node: Node) -> str:
+    """Give a key as a plain string. Raises `KeyNotString`."""
+    if type(key) is str:
+        return key
+    if not isinstance(key, str):
+        raise KeyNotString(key, node.path)
+    # Of an Enum of strings its value, by which it would be found in a dict.
+    return str.__str__(key)
+
+
+def check_keys(values: Mapping[Any, Any], path: Path, depth: int = 0) -> bool:
+    """Raise `KeyNotString` for a key of nested dicts that is no string.
+
+    Tells whether all of them are dicts, so that they can stand behind a `State` as they are.
+    """
+    if depth > MAX_NESTING:
+        # Encoding refuses it by name.
+        return True
+    all_dicts = isinstance(values, dict)
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise KeyNotString(key, path)
+        if isinstance(value, Handle):
+            all_dicts = False
+        elif isinstance(value, Mapping):
+            all_dicts = check_keys(value, (*path, key), depth + 1) and all_dicts
+    return all_dicts
+
+
+def copy_structure(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy nested dicts, but not what lies in them: what is encoded stays so."""
+    return {name: _copied(value) for name, value in values.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Handle):
+        with value._node.shared.lock:
+            return copy_structure(value._node.data)
+    return copy_structure(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,136 @@
+"""The state of one run as its worker sees it: what it is made of, what was assigned, what other events changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from manyhands.fields import Tree
+from manyhands.mutations import Mutation
+from manyhands.paths import Path
+from manyhands.state import State
+from manyhands.state_nodes import MISSING, Node, Shared
+
+#: A mutation below a path: from there on, whether it is a deletion, its value.
+Below = tuple[Path, bool, Any]
+
+
+class StateRoot:
+    """Owns a run's state. Its methods may be called from any thread, and go on working after a cancel."""
+
+    def __init__(self, tree: Tree, session: str | None = None) -> None:
+        """Take a tree over, whose leaves may be `Stored`."""
+        self._shared = Shared(session)
+        self._node = Node(self._shared, tree)
+        #: What the handler gets.
+        self.state = State(self._node)
+        self._node.handle = self.state
+
+    def pending(self) -> bool:
+        """Tell whether there is something to commit."""
+        with self._shared.lock:
+            return bool(self._shared.mutations)
+
+    def take(self) -> list[Mutation]:
+        """Take what was assigned since the last time, each path once, in the order of first assignment."""
+        with self._shared.lock:
+            taken = self._shared.mutations.take()
+            return [self._mutation(path, deleted) for path, deleted in taken if not deleted or _storable(path)]
+
+    def refresh(self, path: Path, subtree: Any, present: bool) -> None:
+        """Show what other events made of a path: a tree, which is taken over, a `Stored`, or nothing.
+
+        What this run has assigned and not yet committed stays: at the path or above it, everything; below it, over
+        what is new. Dicts that the app holds stay in their places where there still is a dict.
+        """
+        with self._shared.lock:
+            mutations = self._shared.mutations
+            if mutations.covers(path):
+                return
+            own = [(below, deleted, self._find((*path, *below))) for below, deleted in mutations.below(path)]
+            subtree = _overlay(subtree if present else MISSING, own)
+            if path:
+                self._place(path, subtree)
+            else:
+                self._node.rebase({} if subtree is MISSING else subtree)
+
+    def cancel(self) -> None:
+        """Let every access of the app's raise `Cancelled` from now on."""
+        with self._shared.lock:
+            self._shared.cancelled = True
+
+    def snapshot_value(self, path: Path) -> Any:
+        """Look a value up, also in lists by index; None where nothing is. Dicts come as plain ones."""
+        with self._shared.lock:
+            found: Any = self._node
+            for name in path:
+                found = _item(found, name)
+            return found.plain() if isinstance(found, Node) else found
+
+    def _mutation(self, path: Path, deleted: bool) -> Mutation:
+        value = MISSING if deleted else self._find(path)
+        # The app may have emptied, in place, a dict that it had assigned: then nothing is there any more.
+        return Mutation(path, True) if value is MISSING else Mutation(path, False, value)
+
+    def _find(self, path: Path) -> Any:
+        value: Any = self._node.data
+        for name in path:
+            value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+        return value
+
+    def _place(self, path: Path, subtree: Any) -> None:
+        node = self._node
+        for name in path[:-1]:
+            value = node.data.get(name)
+            if not isinstance(value, dict):
+                if subtree is MISSING:
+                    return
+                value = {}
+                node.put(name, value)
+            node = node.child(name, value).make_ours()
+        node.replace(path[-1], subtree)
+
+
+def _overlay(subtree: Any, own: Iterable[Below]) -> Any:
+    for path, deleted, value in own:
+        if deleted or value is MISSING:
+            _remove(subtree, path)
+            continue
+        if not isinstance(subtree, dict):
+            subtree = {}
+        node = subtree
+        for name in path[:-1]:
+            below = node.get(name)
+            if not isinstance(below, dict):
+                below = node[name] = {}
+            node = below
+        node[path[-1]] = value
+    return subtree
+
+
+def _remove(subtree: Any, path: Path) -> None:
+    for name in path[:-1]:
+        subtree = subtree.get(name) if isinstance(subtree, dict) else None
+    if isinstance(subtree, dict):
+        subtree.pop(path[-1], None)
+
+
+def _item(found: Any, name: str) -> Any:
+    if isinstance(found, Node):
+        found = found.read(name)
+    elif isinstance(found, dict):
+        found = found.get(name)
+    elif isinstance(found, (list, tuple)) and name.isdecimal():
+        found = found[int(name)] if int(name) < len(found) else None
+    else:
+        found = None
+    return None if found is MISSING else found
+
+
+def _storable(path: Path) -> bool:
+    # A key with a lone surrogate was never stored, so there is nothing to delete.
+    try:
+        "".join(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
