@@ -161,7 +161,7 @@ class Refresh:
     #: Encoded paths whose subtrees changed, each with the version that changed it last; None: more than is
     #: remembered, so `fields` is everything.
     touched: Mapping[bytes, int] | None
-    #: The fields in these subtrees.
+    #: The fields in these subtrees, and those above them.
     fields: Fields
     #: The (client, n) of events of the session that someone wants to cancel.
     cancelled: frozenset[tuple[str, int]]

@@ -393,7 +393,12 @@ class MemoryStore:
             if version < record.floor and version != record.version:
                 return Refresh(record.version, None, dict(record.fields), cancelled)
             touched = {path: at for path, at in record.touched.items() if at > version}
-            changed = {one: value for one, value in record.fields.items() if one.startswith(tuple(touched))}
+            above = {one for path in touched for one in field_ops.ancestors(path)}
+            changed = {
+                one: value
+                for one, value in record.fields.items()
+                if one in above or one.startswith(tuple(touched))
+            }
             return Refresh(record.version, touched, changed, cancelled)
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:

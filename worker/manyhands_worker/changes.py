@@ -1,0 +1,80 @@
+"""What a run has assigned, encoded: the writes for the store and what browsers are told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from manyhands import codec
+from manyhands.errors import NotSerialisable
+from manyhands.fields import Op, build_tree, encode_assignment, encode_public
+from manyhands.mutations import Mutation
+from manyhands.paths import Path, decode_path, encode_path, is_public
+
+#: How often a value is encoded again that its handler changed in the meantime.
+ENCODING_ATTEMPTS = 20
+
+
+@dataclass(slots=True)
+class Changes:
+    """The encoded mutations of one commit."""
+
+    ops: list[tuple[str, bytes, bytes]] = field(default_factory=list)
+    set_views: list[tuple[Path, bytes]] = field(default_factory=list)
+    unset: list[Path] = field(default_factory=list)
+    #: Assignments that were dropped, since their value can't be stored.
+    errors: list[NotSerialisable] = field(default_factory=list)
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether browsers see any of it."""
+        return bool(self.set_views or self.unset)
+
+
+def encode_changes(mutations: Sequence[Mutation], defaults: Mapping[bytes, bytes], *, any_defaults: bool) -> Changes:
+    """Encode mutations. `any_defaults`: the defaults may have changed since the session began, so assume the worst."""
+    changes = Changes()
+    for mutation in mutations:
+        try:
+            in_defaults = any_defaults or encode_path(mutation.path) in defaults
+            _encode(changes, mutation, in_defaults)
+        except NotSerialisable as error:
+            changes.errors.append(error)
+        except UnicodeEncodeError:
+            cure = "a key must be valid Unicode, without lone surrogates"
+            changes.errors.append(NotSerialisable(mutation.path[:-1], f"the key {mutation.path[-1]!r}", cure))
+    return changes
+
+
+def _encode(changes: Changes, mutation: Mutation, in_defaults: bool) -> None:
+    path = mutation.path
+    if mutation.deleted:
+        changes.ops.append(((Op.CUT if in_defaults else Op.DELETE).value, encode_path(path), b""))
+        if is_public(path):
+            changes.unset.append(path)
+        return
+    ops = _encode_stable(path, mutation.value, in_defaults)
+    changes.ops += ops
+    if is_public(path):
+        changes.set_views.append((path, _view_of(path, ops)))
+
+
+def _encode_stable(path: Path, value: Any, in_defaults: bool) -> list[tuple[str, bytes, bytes]]:
+    # The handler runs on while a partial update is encoded, and may grow a dict or list under our hands.
+    for _ in range(ENCODING_ATTEMPTS):
+        try:
+            return encode_assignment(path, value, over_dict=in_defaults)
+        except RuntimeError as error:
+            changed = error
+    cure = "it kept changing while it was stored; assign a copy, or change it less often"
+    raise NotSerialisable(path, f"a {type(value).__name__} that never stood still", cure) from changed
+
+
+def _view_of(path: Path, ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:
+    if ops[0][0] != Op.DICT:
+        return codec.view_part(ops[0][2])
+    tree: Any = build_tree({}, {stored: value for _, stored, value in ops})
+    for name in decode_path(ops[0][1]):
+        tree = tree[name]
+    return encode_public(tree)

@@ -1,0 +1,46 @@
+"""Going down in order: running turns finish, detached handlers get some seconds, the rest is handed over at once."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from manyhands.errors import Unavailable
+from manyhands.store.contract import Ending
+from manyhands_worker.run import Phase, Run
+from manyhands_worker.turns import Turns
+
+log = logging.getLogger("manyhands.worker")
+
+#: Seconds that detached handlers get to finish after SIGTERM. With what follows the process is gone within 25 s.
+DETACHED_GRACE = 15.0
+
+
+def drain(turns: Turns, since: float) -> None:
+    """Wait for what runs, then give the rest back to its sessions' mailboxes. `since`: by `time.monotonic`."""
+    left = max(0.0, DETACHED_GRACE - (time.monotonic() - since))
+    if turns.running.wait_until_idle(left):
+        return
+    for run in turns.running.runs():
+        try:
+            _give_back(turns, run)
+        except Unavailable as error:
+            # Its lease runs out instead, and another worker takes it over then.
+            log.warning("%s | can't be handed over: %s", run.output.source, error)
+
+
+def _give_back(turns: Turns, run: Run) -> None:
+    # A lock that is held means that its commit is being made this moment.
+    with run.lock:
+        if run.phase not in (Phase.TURN, Phase.DETACHED):
+            return
+        commit = run.prepare(Ending.RETURN)
+        while commit is not None:
+            answer = turns.store.commit(commit)
+            run.answered(commit, answer)
+            if commit.ending is Ending.RETURN:
+                break
+            commit = run.prepare(Ending.RETURN)
+    log.info("%s | handed over, not finished", run.output.source)
+    if answer.ring is not None:
+        turns.ringing.ring([(run.session, answer.ring)])

@@ -1,0 +1,27 @@
+"""One event loop per process, on a thread of its own, for every `async` handler."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+
+class EventLoop:
+    """The loop and its thread. Nothing of ours blocks it: commits are made on other threads."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="manyhands-loop", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call a function on the loop's thread, soon."""
+        self.loop.call_soon_threadsafe(function)
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()

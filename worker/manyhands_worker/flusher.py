@@ -1,0 +1,90 @@
+"""Sends the partial updates of detached runs and brings in what others have changed: one thread per process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+
+from manyhands.errors import Unavailable
+from manyhands.store.contract import Commit, Ending, Store
+from manyhands_worker.run import Phase, Run
+from manyhands_worker.running import Running
+
+log = logging.getLogger("manyhands.flusher")
+
+#: Seconds by which a flush may come early, so that runs that are due at almost the same time share a round trip.
+SLACK = 0.01
+
+
+class Flusher:
+    """The flusher's thread. It sleeps while nothing is detached."""
+
+    def __init__(self, store: Store, running: Running, interval: float) -> None:
+        self._store, self._running, self._interval = store, running, interval
+        #: When each run is flushed next, by `time.monotonic`.
+        self._due: dict[Run, float] = {}
+        self._thread = threading.Thread(target=self._loop, name="manyhands-flusher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def _loop(self) -> None:
+        while True:
+            self._running.wait_for_detached(None)
+            try:
+                wait = self._flush_due()
+            except Unavailable as error:
+                log.warning("partial updates wait: %s", error)
+                wait = self._interval
+            except Exception:
+                # A fault of ours must not end all partial updates of the process.
+                log.exception("flushing failed")
+                wait = self._interval
+            time.sleep(wait)
+
+    def _flush_due(self) -> float:
+        """Flush what is due; gives the seconds until more is."""
+        now = time.monotonic()
+        since = self._running.detached_since()
+        self._due = {run: self._due.get(run, began + self._interval) for run, began in since.items()}
+        due = [run for run, at in self._due.items() if at <= now + SLACK]
+        for run in due:
+            self._due[run] = max(self._due[run] + self._interval, now)
+        if due:
+            self._commit(due)
+            self._refresh(due)
+        next_due = min(self._due.values(), default=now + self._interval)
+        return min(max(next_due - time.monotonic(), 0.001), self._interval)
+
+    def _commit(self, due: Iterable[Run]) -> None:
+        prepared: list[tuple[Run, Commit]] = []
+        # A run whose lock is taken is just being committed by its own thread.
+        locked = [run for run in due if run.lock.acquire(blocking=False)]
+        try:
+            for run in locked:
+                commit = run.prepare(Ending.PARTIAL) if run.phase is Phase.DETACHED else None
+                if commit:
+                    prepared.append((run, commit))
+            answers = self._store.commit_all([commit for _, commit in prepared])
+            for (run, commit), answer in zip(prepared, answers, strict=True):
+                run.answered(commit, answer)
+        finally:
+            for run in locked:
+                run.lock.release()
+
+    def _refresh(self, due: Iterable[Run]) -> None:
+        sessions: dict[str, list[Run]] = {}
+        for run in due:
+            if run.phase is Phase.DETACHED:
+                sessions.setdefault(run.session, []).append(run)
+        known = [(session, min(run.version for run in runs)) for session, runs in sessions.items()]
+        answers = self._store.refresh_all(known)
+        for runs, answer in zip(sessions.values(), answers, strict=True):
+            for run in runs if answer else ():
+                assert answer is not None
+                if (run.turn.client, run.turn.n) in answer.cancelled:
+                    run.cancel()
+                run.refresh(answer)

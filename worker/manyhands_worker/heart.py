@@ -1,0 +1,85 @@
+"""Keeps a worker process known: renews leases, announces the app, and looks for overdue doorbells and leases."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from manyhands.errors import Unavailable
+from manyhands.store.contract import Announcement, Fields, Store
+from manyhands_worker.ringing import Ringing
+from manyhands_worker.running import Running
+
+log = logging.getLogger("manyhands.heart")
+
+#: Seconds between two announcements of the app.
+ANNOUNCE_INTERVAL = 5.0
+#: Seconds between two looks for what is overdue, at most one of the whole fleet each.
+REAP_INTERVAL = 1.0
+
+
+class Heart:
+    """The thread. A process whose heart stops for the length of a lease loses its runs."""
+
+    def __init__(self, store: Store, running: Running, ringing: Ringing, lease: float) -> None:
+        self._store, self._running, self._ringing = store, running, ringing
+        #: Several tries fit into a lease.
+        self._beat = min(lease / 5, REAP_INTERVAL)
+        self._announcement: tuple[Announcement, Fields] | None = None
+        self._announce_at = 0.0
+        self._reap_at = 0.0
+        #: The latest ring served when this thread last looked: every earlier doorbell has had its time.
+        self._served_before: int | None = None
+        self._draining = False
+        self._thread = threading.Thread(target=self._loop, name="manyhands-heart", daemon=True)
+
+    def start(self, announcement: Announcement, defaults: Fields) -> None:
+        """Announce the app and start the thread. Raises `Unavailable` when Redis does not answer."""
+        self._announcement = (announcement, defaults)
+        self._store.announce(announcement, defaults)
+        self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
+        self._thread.start()
+
+    def drain(self) -> None:
+        """Go on renewing leases, but look for no more work."""
+        self._draining = True
+
+    def _loop(self) -> None:
+        while True:
+            time.sleep(self._beat)
+            try:
+                self._renew()
+                self._announce()
+                self._reap()
+            except Unavailable as error:
+                log.warning("waiting for Redis: %s", error)
+            except Exception:
+                # A fault of ours must not let every lease of the process run out.
+                log.exception("a heartbeat failed")
+
+    def _renew(self) -> None:
+        runs = self._running.runs()
+        if not runs:
+            return
+        held = self._store.renew([(run.session, run.token) for run in runs])
+        for run, still_held in zip(runs, held, strict=True):
+            if not still_held:
+                run.lose_unless_ended()
+
+    def _announce(self) -> None:
+        if self._announcement and not self._draining and time.monotonic() >= self._announce_at:
+            self._store.announce(*self._announcement)
+            self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
+
+    def _reap(self) -> None:
+        now = time.monotonic()
+        if self._draining or now < self._reap_at:
+            return
+        self._reap_at = now + REAP_INTERVAL
+        served_before, self._served_before = self._served_before, self._running.latest_ring or None
+        if self._store.watch():
+            bells = self._store.ring_overdue(served_before, self._running.is_idle(REAP_INTERVAL))
+            if bells:
+                log.info("ringing %d sessions again", len(bells))
+                self._ringing.ring(bells)

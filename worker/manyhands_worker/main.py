@@ -1,0 +1,110 @@
+"""A worker process: loads the app, announces it, and lets Celery bring it doorbells until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import celery.worker.state
+from celery.worker.request import Request
+
+from manyhands.app_location import locate
+from manyhands.broker import TAKE_TURNS, make_celery
+from manyhands.settings import Settings
+from manyhands.store.contract import Announcement
+from manyhands.store.redis_store import RedisStore
+from manyhands_worker.drain import drain
+from manyhands_worker.flusher import Flusher
+from manyhands_worker.heart import Heart
+from manyhands_worker.loader import LoadedApp, load
+from manyhands_worker.output import Output, capture_streams, capturing
+from manyhands_worker.ringing import Ringing
+from manyhands_worker.turns import Turns
+
+log = logging.getLogger("manyhands.worker")
+
+
+class DoorbellRequest(Request):  # type: ignore[misc]
+    """A task that is never acknowledged: a doorbell may be lost, and on Redis each acknowledgement costs a
+    transaction for a message that the broker no longer has."""
+
+    def acknowledge(self) -> None:
+        """Mark it; nothing is sent."""
+        self.acknowledged = True
+
+
+def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
+    """Run a worker process until SIGTERM or SIGINT; ends the process.
+
+    Raises `AppError` when the app can't be loaded, `Unavailable` when Redis does not answer at the start.
+    """
+    _configure_logging()
+    loaded = _load(app)
+    store = RedisStore.from_settings(settings)
+    store.ping()
+    ringing = Ringing(settings)
+    turns = Turns(settings, store, loaded, ringing, concurrency)
+    heart = Heart(store, turns.running, ringing, settings.lease)
+    flusher = Flusher(store, turns.running, settings.partial_interval)
+    turns.start()
+    flusher.start()
+    heart.start(_announcement(loaded), loaded.defaults)
+    worker = _make_celery_worker(settings, turns, concurrency)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop_consuming(turns))
+    log.info("serving %d handlers of %s", len(loaded.handlers), loaded.version)
+    worker.start()
+    stopping_since = time.monotonic()
+    heart.drain()
+    drain(turns, stopping_since)
+    log.info("stopped")
+    logging.shutdown()
+    # A thread of a handler that never returns must not hold the process.
+    os._exit(0)
+
+
+def _load(app: str | None) -> LoadedApp:
+    location = locate(app)
+    capture_streams()
+    output = Output("import")
+    with capturing(output):
+        loaded = load(location)
+    output.finish()
+    return loaded
+
+
+def _announcement(app: LoadedApp) -> Announcement:
+    described = {
+        name: {"parameters": list(one.parameters), "doc": one.doc or "", "is_async": one.is_async}
+        for name, one in app.handlers.items()
+    }
+    return Announcement(app.version, described, app.defaults_hash)
+
+
+def _make_celery_worker(settings: Settings, turns: Turns, concurrency: int) -> Any:
+    app = make_celery(settings)
+
+    @app.task(name=TAKE_TURNS, Request=DoorbellRequest, ignore_result=True)  # type: ignore[untyped-decorator]
+    def take_turns(bells: list[tuple[str, int]]) -> None:
+        turns.take_turns([(session, ring) for session, ring in bells])
+
+    return app.WorkController(pool="threads", concurrency=concurrency, loglevel="WARNING", without_heartbeat=True)
+
+
+def _stop_consuming(turns: Turns) -> None:
+    turns.draining = True
+    # What Celery's own handler of SIGTERM sets: finish the tasks at hand, take no more.
+    celery.worker.state.should_stop = 0
+
+
+def _configure_logging() -> None:
+    handler = logging.StreamHandler(sys.__stderr__)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("manyhands").setLevel(logging.INFO)

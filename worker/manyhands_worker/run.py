@@ -1,0 +1,221 @@
+"""One run: one attempt at one event, from the moment its turn was taken to its final commit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from manyhands import codec
+from manyhands.errors import ManyHandsError, NotSerialisable, TurnLost
+from manyhands.fields import Tree, build_tree
+from manyhands.letters import Body
+from manyhands.paths import decode_path
+from manyhands.state_root import StateRoot
+from manyhands.store.contract import Commit, Committed, Ending, Fields, Refresh, Turn
+from manyhands.updates import Outcome, encode_outcome, encode_update
+from manyhands.wire import Failure
+from manyhands_worker.changes import Changes, encode_changes
+from manyhands_worker.output import Output
+
+
+class Phase(Enum):
+    """Where a run stands."""
+
+    #: It holds its session's turn.
+    TURN = auto()
+    #: It runs on while the session goes on.
+    DETACHED = auto()
+    #: Its final commit is in, or it was given back.
+    ENDED = auto()
+    #: Another worker has taken it over; whatever it still does is refused.
+    LOST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a handler came to."""
+
+    result: Any = None
+    error: tuple[Failure, str] | None = None
+
+
+class Run:
+    """A run. Its handler's thread, the watcher and the flusher use it, each commit under its lock."""
+
+    def __init__(self, turn: Turn, body: Body, defaults: Fields, fields: Fields, *, dev: bool) -> None:
+        self.turn, self.body = turn, body
+        self.session = turn.session.id
+        self.token = turn.token
+        self.root = StateRoot(build_tree(defaults, fields), self.session)
+        self.output = Output(f"{self.session[:8]} {turn.client[:8]}/{turn.n} {body.handler}")
+        self.phase = Phase.TURN
+        #: When its handler began, by `time.monotonic`; None before.
+        self.began: float | None = None
+        #: Stops the task of an async handler; None for a plain one.
+        self.stop_task: Callable[[], object] | None = None
+        #: Whether a browser asked to cancel it.
+        self.cancel_asked = False
+        #: The version of the session's fields that the handler sees.
+        self.version = turn.version
+        #: What the last commit wrote.
+        self.last_ops: Sequence[tuple[str, bytes, bytes]] = ()
+        #: Held while a commit is made and sent, one round trip. Guards everything below and `phase`.
+        self.lock = threading.Lock()
+        self._defaults, self._dev = defaults, dev
+        self._k = 0
+        self._errors: list[NotSerialisable] = []
+        #: A commit that has not been answered yet: sent again, as it was, before any other.
+        self.unanswered: Commit | None = None
+        #: Versions that this run's own commits made.
+        self._own_versions: set[int] = set()
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the event loop runs it."""
+        return self.stop_task is not None
+
+    def begin(self) -> None:
+        """Note that the handler begins now."""
+        self.began = time.monotonic()
+
+    def prepare(self, ending: Ending) -> Commit | None:
+        """Take what was assigned as a commit; None where a partial one would say nothing. Call with the lock held."""
+        if self.unanswered is not None:
+            return self.unanswered
+        changes = self._take()
+        if ending is Ending.PARTIAL and not changes.ops:
+            return None
+        self.unanswered = self._commit(ending, changes, None, None)
+        return self.unanswered
+
+    def answered(self, commit: Commit, answer: Committed | TurnLost) -> None:
+        """Note the answer to a prepared commit. Call with the lock held."""
+        self.unanswered = None
+        self.last_ops = commit.ops
+        if isinstance(answer, TurnLost):
+            self.lose()
+            return
+        if commit.ops:
+            self._own_versions.add(answer.version)
+        if commit.ending is Ending.DETACH:
+            self.phase = Phase.DETACHED
+            self.version = answer.version
+        elif commit.ending is not Ending.PARTIAL:
+            self.phase = Phase.ENDED
+
+    def finish(self, ended: Ended, next_token: str | None) -> Commit:
+        """Make the final commit. Call with the lock held, and with nothing unanswered."""
+        changes = self._take()
+        outcome = self._outcome(ended)
+        if self.phase is Phase.DETACHED:
+            next_token = None
+        self.unanswered = self._commit(Ending.FINAL, changes, outcome, next_token)
+        return self.unanswered
+
+    def lose(self) -> None:
+        """Note that another worker has taken over; the handler is stopped at its next access to `state`."""
+        self.phase = Phase.LOST
+        self._stop()
+
+    def lose_unless_ended(self) -> None:
+        """Note that the lease was found to be another's, unless the run has ended since."""
+        with self.lock:
+            if self.phase in (Phase.TURN, Phase.DETACHED):
+                self.lose()
+
+    def cancel(self) -> None:
+        """Stop the handler, since a browser asked for it."""
+        if not self.cancel_asked:
+            self.cancel_asked = True
+            self._stop()
+
+    def _stop(self) -> None:
+        # An async handler is stopped where it awaits, so that it can clean up with its state at hand.
+        if self.stop_task:
+            self.stop_task()
+        else:
+            self.root.cancel()
+
+    def refresh(self, refresh: Refresh) -> None:
+        """Bring in what others have changed; what this run has assigned and not yet committed stays."""
+        with self.lock:
+            if self.phase is not Phase.DETACHED:
+                return
+            since, self.version = self.version, max(self.version, refresh.version)
+            mine, self._own_versions = self._own_versions, set()
+        tree = build_tree(self._defaults, refresh.fields)
+        if refresh.touched is None:
+            for name in {*self.root.state.keys(), *tree}:
+                self._place((name,), tree)
+            return
+        for field, version in refresh.touched.items():
+            if version > since and version not in mine:
+                self._place(decode_path(field), tree)
+
+    def _place(self, path: tuple[str, ...], tree: Tree) -> None:
+        node: Any = tree
+        for name in path:
+            if type(node) is not dict or name not in node:
+                self.root.refresh(path, None, False)
+                return
+            node = node[name]
+        self.root.refresh(path, node, True)
+
+    def _take(self) -> Changes:
+        changes = encode_changes(self.root.take(), self._defaults, any_defaults=self._dev)
+        self._errors += changes.errors
+        return changes
+
+    def _commit(self, ending: Ending, changes: Changes, outcome: Outcome | None, next_token: str | None) -> Commit:
+        self._k += 1
+        client, n = self.turn.client, self.turn.n
+        sends = outcome is not None or changes.is_visible
+        return Commit(
+            session=self.session,
+            token=self.token,
+            k=self._k,
+            ending=ending,
+            ops=changes.ops,
+            update=encode_update(changes.set_views, changes.unset, client, n, outcome) if sends else None,
+            client=client,
+            n=n,
+            outcome=encode_outcome(n, outcome) if outcome else b"",
+            next_token=next_token,
+            version=self.version + bool(changes.ops),
+        )
+
+    def _outcome(self, ended: Ended) -> Outcome:
+        error = ended.error
+        result = b"\xc0"
+        try:
+            codec.check_value(ended.result, ("result",))
+            result = codec.encode(codec.view(ended.result), ("result",))
+        except NotSerialisable as problem:
+            text = f"what the handler returned holds {problem.kind}, which can't be sent: {problem.cure}"
+            error = error or (Failure.NOT_SERIALISABLE, text)
+        except ManyHandsError as problem:
+            error = error or (Failure.HANDLER_FAILED, str(problem))
+        if error is None and self._errors:
+            error = (Failure.NOT_SERIALISABLE, "; ".join(str(one) for one in self._errors[:5]))
+        return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)
+
+
+def context_of(run: Run) -> dict[str, Any]:
+    """Build the `context` that a handler gets; repeaters' values are looked up in the state as it stands."""
+    context = run.body.context
+    found: dict[str, Any] = {"event": context.event, "target": context.target}
+    for repeater in context.repeaters:
+        found["keyVariable"], found["valueVariable"] = repeater.key_variable, repeater.value_variable
+        found[repeater.key_variable] = repeater.key
+        found[repeater.value_variable] = run.root.snapshot_value((*repeater.state, repeater.key))
+    return found
+
+
+def session_of(turn: Turn) -> Mapping[str, Any]:
+    """Build the `session` that a handler gets."""
+    session = turn.session
+    return {"id": session.id, "headers": dict(session.headers), "cookies": dict(session.cookies)}

@@ -1,0 +1,108 @@
+"""What a worker process is doing: its runs, its free slots, the doorbells it has served."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from manyhands_worker.run import Run
+
+
+class Running:
+    """The books of one process; any thread writes them."""
+
+    def __init__(self, max_detached: tuple[int, int], concurrency: int) -> None:
+        # Guards everything below; held for a moment.
+        self._changed = threading.Condition()
+        self._runs: set[Run] = set()
+        self._detached: dict[Run, float] = {}
+        self._max_plain, self._max_async = max_detached
+        self._concurrency = concurrency
+        self._busy = 0
+        #: When a slot was last found to be free after none had been, by `time.monotonic`.
+        self._free_since = time.monotonic()
+        self._latest_ring = 0
+        self._stopping = threading.Event()
+
+    def add(self, run: Run) -> None:
+        """Note a run that begins."""
+        with self._changed:
+            self._runs.add(run)
+
+    def detached(self, run: Run) -> None:
+        """Note that a run was detached, unless it has ended meanwhile."""
+        with self._changed:
+            if run in self._runs:
+                self._detached[run] = time.monotonic()
+
+    def remove(self, run: Run) -> None:
+        """Note that a run has ended."""
+        with self._changed:
+            self._runs.discard(run)
+            self._detached.pop(run, None)
+            self._changed.notify_all()
+
+    def runs(self) -> list[Run]:
+        """Give every run, whatever its phase."""
+        with self._changed:
+            return list(self._runs)
+
+    def detached_since(self) -> dict[Run, float]:
+        """Give the detached runs and when they were detached, by `time.monotonic`."""
+        with self._changed:
+            return dict(self._detached)
+
+    def wait_for_detached(self, timeout: float | None) -> None:
+        """Wait until a run is detached that may need flushing."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._detached), timeout)
+
+    def wait_for_room(self) -> None:
+        """Wait while as many handlers are detached as may be."""
+        with self._changed:
+            self._changed.wait_for(self._has_room)
+
+    def _has_room(self) -> bool:
+        if len(self._detached) < min(self._max_plain, self._max_async):
+            return True
+        asynchronous = sum(run.is_async for run in self._detached)
+        return asynchronous < self._max_async and len(self._detached) - asynchronous < self._max_plain
+
+    def wait_until_idle(self, timeout: float) -> bool:
+        """Wait until no run is left; tells whether that came true."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._runs, timeout)
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Count a Celery task that holds a slot."""
+        with self._changed:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                if self._busy >= self._concurrency:
+                    self._free_since = time.monotonic()
+                self._busy -= 1
+
+    def is_idle(self, seconds: float) -> bool:
+        """Tell whether a slot has been free for so long, so that a doorbell would have been answered."""
+        with self._changed:
+            return self._busy < self._concurrency and time.monotonic() - self._free_since >= seconds
+
+    def served(self, ring: int) -> None:
+        """Note the time of the ring, in the store's ms, of a doorbell that is served."""
+        with self._changed:
+            self._latest_ring = max(self._latest_ring, ring)
+
+    @property
+    def latest_ring(self) -> int:
+        """The latest ring that was served, in the store's ms."""
+        return self._latest_ring
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two tries."""
+        self._stopping.wait(seconds)

@@ -1,0 +1,215 @@
+"""One session's events, one after another, while it is this worker's turn: begin, run the handler, commit, next."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from manyhands.errors import Cancelled, DamagedValue, TurnLost, Unavailable
+from manyhands.fields import apply
+from manyhands.handlers import bind
+from manyhands.letters import Body, decode_body
+from manyhands.store.contract import Commit, Committed, Ending, Turn
+from manyhands.wire import Failure
+from manyhands_worker.batch import Batch
+from manyhands_worker.output import capturing
+from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
+from manyhands_worker.watcher import Watched
+
+if TYPE_CHECKING:
+    from manyhands_worker.turns import Turns
+
+log = logging.getLogger("manyhands.turns")
+
+#: After so many events, or so many seconds, a session goes to the back of the queue.
+TURNS_IN_A_ROW = 16
+SECONDS_IN_A_ROW = 0.1
+#: Seconds between two tries of a commit while Redis is away.
+COMMIT_RETRY = 0.25
+
+
+class Sitting:
+    """A session at work. One thread at a time, except for `_detach`."""
+
+    def __init__(self, turns: Turns, batch: Batch) -> None:
+        self.turns, self.batch = turns, batch
+        self._began = time.monotonic()
+        self._played = 0
+        #: The session's fields as this worker's last commit left them.
+        self._fields: dict[bytes, bytes] = {}
+
+    def play(self, turn: Turn | None) -> None:
+        """Run events until none is left, the session has had its share, or one goes on elsewhere."""
+        while turn is not None:
+            run = self._prepare(turn)
+            self._played += 1
+            ended = self._run(run)
+            if ended is None:
+                return
+            held_turn, turn = self._finish(run, ended)
+            if not held_turn:
+                return
+        self.batch.release()
+
+    def _prepare(self, turn: Turn) -> Run:
+        turns = self.turns
+        if turn.fields is not None:
+            self._fields = dict(turn.fields)
+        try:
+            body = decode_body(turn.body)
+        except DamagedValue as error:
+            log.error("session %s, n %d: %s", turn.session.id, turn.n, error)
+            body = Body(handler="")
+        run = Run(turn, body, turns.defaults.of(turn.session), self._fields, dev=turns.settings.dev)
+        turns.running.add(run)
+        return run
+
+    def _run(self, run: Run) -> Ended | None:
+        """Run the handler; None where the event loop does, and another thread will go on."""
+        refused = self._refusal(run)
+        if refused:
+            return refused
+        self.turns.watcher.watch(Watched(run, self._hand_off, partial(self._detach_soon, run)))
+        if self.turns.app.handlers[run.body.handler].is_async:
+            self.turns.loop.call(partial(self._spawn, run))
+            return None
+        ended = self._call(run)
+        self.turns.watcher.forget(run)
+        return ended
+
+    def _refusal(self, run: Run) -> Ended | None:
+        turn, settings = run.turn, self.turns.settings
+        if turn.attempt > settings.max_attempts:
+            text = f"{settings.max_attempts} workers died while they ran the handler {run.body.handler}"
+            return Ended(error=(Failure.WORKER_LOST, text))
+        if turn.cancelled:
+            return Ended(error=(Failure.CANCELLED, "cancelled before it began"))
+        if run.body.handler not in self.turns.app.handlers:
+            text = f"this worker's version of the app has no handler {run.body.handler!r}"
+            return Ended(error=(Failure.HANDLER_FAILED, text))
+        return None
+
+    def _call(self, run: Run) -> Ended:
+        handler = self.turns.app.handlers[run.body.handler]
+        run.begin()
+        with capturing(run.output):
+            try:
+                arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
+                return Ended(handler.function(*arguments[0], **arguments[1]))
+            except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
+                return self._failed(run, error)
+            finally:
+                run.output.finish()
+
+    def _spawn(self, run: Run) -> None:
+        # On the loop's thread. The task keeps the context in which it is created, and with it the captured output.
+        run.begin()
+        with capturing(run.output):
+            context = contextvars.copy_context()
+        task = self.turns.loop.loop.create_task(self._call_async(run), context=context)
+        run.stop_task = partial(self.turns.loop.call, task.cancel)
+        task.add_done_callback(lambda task: self.turns.threads.submit(self._async_ended, run, task))
+
+    async def _call_async(self, run: Run) -> Ended:
+        handler = self.turns.app.handlers[run.body.handler]
+        try:
+            arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
+            return Ended(await handler.function(*arguments[0], **arguments[1]))
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
+            return self._failed(run, error)
+        finally:
+            run.output.finish()
+
+    def _async_ended(self, run: Run, task: asyncio.Task[Ended]) -> None:
+        # Cancelled before its first step, a task has no result.
+        ended = Ended(error=(Failure.CANCELLED, "cancelled")) if task.cancelled() else task.result()
+        self.turns.watcher.forget(run)
+        self.turns.guarded(self.batch, partial(self._go_on, run, ended))
+
+    def _go_on(self, run: Run, ended: Ended) -> None:
+        held_turn, turn = self._finish(run, ended)
+        if held_turn:
+            self.play(turn)
+
+    def _failed(self, run: Run, error: BaseException) -> Ended:
+        if run.phase is Phase.LOST:
+            return Ended()
+        if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
+            return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
+        log.error("%s | handler failed", run.output.source, exc_info=error)
+        if self.turns.settings.dev:
+            return Ended(error=(Failure.HANDLER_FAILED, f"{type(error).__name__}: {error}"))
+        return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
+
+    def _hand_off(self) -> None:
+        # Called by the watcher: this session's handler is slow, so the batch's others get a thread of their own.
+        if self.batch.has_more:
+            self.turns.threads.submit(self.turns.work, self.batch)
+
+    def _detach_soon(self, run: Run) -> None:
+        # Called by the watcher, which must not wait for Redis.
+        self.turns.threads.submit(self._detach, run)
+
+    def _detach(self, run: Run) -> None:
+        """Free the session's turn; the handler runs on."""
+        with run.lock:
+            if run.phase is not Phase.TURN:
+                return
+            answer = self._send(run, partial(run.prepare, Ending.DETACH))
+        if answer:
+            self.turns.running.detached(run)
+            self._ring(run, answer)
+        self.batch.release()
+
+    def _finish(self, run: Run, ended: Ended) -> tuple[bool, Turn | None]:
+        """Commit the end of a run. Tells whether it still held the turn, and gives the next event, begun."""
+        share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
+        with run.lock:
+            held_turn = run.phase is Phase.TURN
+            next_token = new_token() if held_turn and share_left and not self.turns.draining else None
+            answer = None if run.phase is Phase.LOST else self._send(run, partial(run.finish, ended, next_token))
+        self.turns.running.remove(run)
+        if answer is None:
+            log.warning("%s | taken over by another worker; what it did here is dropped", run.output.source)
+            return held_turn, None
+        self._ring(run, answer)
+        if answer.turn is not None and answer.turn.fields is None:
+            apply(self._fields, run.last_ops)
+        return held_turn, answer.turn
+
+    def _ring(self, run: Run, answer: Committed) -> None:
+        if answer.ring is not None:
+            self.turns.ringing.ring([(run.session, answer.ring)])
+
+    def _send(self, run: Run, make: Callable[[], Commit | None]) -> Committed | None:
+        """Send a commit until it is answered; what was unanswered goes first. None: the run was given up."""
+        while run.unanswered is not None:
+            if self._deliver(run, run.unanswered) is None:
+                return None
+        commit = make()
+        return self._deliver(run, commit) if commit else None
+
+    def _deliver(self, run: Run, commit: Commit) -> Committed | None:
+        while True:
+            try:
+                answer = self.turns.store.commit(commit)
+            except TurnLost as error:
+                run.answered(commit, error)
+                return None
+            except Unavailable as error:
+                log.warning("%s | can't commit, trying again: %s", run.output.source, error)
+                self.turns.running.pause(COMMIT_RETRY)
+            else:
+                run.answered(commit, answer)
+                return answer
+
+
+def new_token() -> str:
+    """Make a run's token. It begins with the time, so that tokens sort by it."""
+    return f"{time.time_ns():020d}-{secrets.token_hex(6)}"

@@ -1,0 +1,86 @@
+"""Watches running handlers: none may hold up others for long.
+
+After 10 ms the rest of its batch goes to another thread, as Go's scheduler takes the processor away from a thread that
+blocks. After the turn limit the run is detached.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from manyhands_worker.run import Run
+
+#: Seconds between two looks while anything runs. A handler may overrun its turn by about this much.
+LOOK_INTERVAL = 0.005
+#: Seconds that a handler may run before the rest of its batch goes to another thread.
+HAND_OFF_AFTER = 0.01
+
+
+class Watched:
+    """A running handler and what is to be done when it runs long."""
+
+    __slots__ = ("detach", "grace", "hand_off", "run")
+
+    def __init__(self, run: Run, hand_off: Callable[[], None], detach: Callable[[], None]) -> None:
+        self.run = run
+        #: Called once, from the watcher's thread; must not block. None once it was called.
+        self.hand_off: Callable[[], None] | None = hand_off
+        self.detach = detach
+        #: Seconds added to the limits: what the watcher itself, and so most likely the handler, was kept waiting.
+        self.grace = 0.0
+
+
+class Watcher:
+    """The watcher's thread. It sleeps while nothing runs."""
+
+    def __init__(self, turn_limit: float) -> None:
+        self._turn_limit = turn_limit
+        # Guards `_watched`; held for a dictionary operation.
+        self._wake = threading.Condition()
+        self._watched: dict[Run, Watched] = {}
+        self._sleeps = True
+        self._thread = threading.Thread(target=self._loop, name="manyhands-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def watch(self, watched: Watched) -> None:
+        """Watch a run whose handler is about to begin."""
+        with self._wake:
+            self._watched[watched.run] = watched
+            if self._sleeps:
+                self._wake.notify()
+
+    def forget(self, run: Run) -> None:
+        """Stop watching a run whose handler has returned, or which was detached."""
+        with self._wake:
+            self._watched.pop(run, None)
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                self._sleeps = not self._watched
+                self._wake.wait_for(lambda: bool(self._watched))
+                self._sleeps = False
+            before = time.monotonic()
+            time.sleep(LOOK_INTERVAL)
+            self._look(late=time.monotonic() - before - LOOK_INTERVAL)
+
+    def _look(self, late: float) -> None:
+        with self._wake:
+            running = list(self._watched.values())
+        now = time.monotonic()
+        for watched in running:
+            if watched.run.began is None:
+                continue
+            watched.grace += max(late, 0.0)
+            ran = now - watched.run.began - watched.grace
+            if ran >= HAND_OFF_AFTER and watched.hand_off:
+                hand_off, watched.hand_off = watched.hand_off, None
+                hand_off()
+            if ran >= self._turn_limit:
+                self.forget(watched.run)
+                watched.detach()
