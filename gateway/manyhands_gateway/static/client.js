@@ -63,7 +63,7 @@
   let state = {};
   /** The last update applied; null until there is a state. @type {number | null} */
   let seq = null;
-  /** The token of the hello that is under way. @type {string | null} */
+  /** The token of the session this tab is in, or asked for. @type {string | null} */
   let token = null;
   let welcomed = false;
   let highest = 0;
@@ -133,7 +133,8 @@
 
   /** @param {Dict} envelope */
   function welcome(envelope) {
-    shared.set("manyhands.session", envelope.session);
+    token = envelope.session;
+    shared.set("manyhands.session", token);
     welcomed = true;
     pause = FIRST_PAUSE;
     highest = Math.max(highest, envelope.n ?? 0);
@@ -170,6 +171,7 @@
   function rejected(envelope) {
     const retry = envelope.retry_after === null || envelope.retry_after === undefined ? null : 1000 * envelope.retry_after;
     if (!welcomed) {
+      console.warn(`manyhands: ${envelope.message}`);
       const refused = socket;
       setTimeout(() => refused === socket && refused.readyState === WebSocket.OPEN && hello(), retry ?? 1000);
     } else if (retry !== null) {

@@ -1,0 +1,253 @@
+"""The browser client against a scripted gateway: what it sends, shows and survives, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+
+import manyhands_gateway
+
+CLIENT = Path(manyhands_gateway.__file__).parent / "static" / "client.js"
+ORIGIN = "http://manyhands.test"
+
+PAGE = """<!doctype html>
+<title>test</title>
+<script src="/_mh/client.js" defer></script>
+<b id="counter" wf-text="counter"></b> <b id="nested" wf-text="user.name"></b> <b id="odd" wf-text="constructor"></b>
+<button id="plus" wf-click="increment"><i>+1</i></button>
+<input id="name" wf-change="rename" wf-value="user.name">
+<input id="check" type="checkbox" wf-change="tick">
+"""
+
+
+class Gateway:
+    """A gateway that says only what the test tells it to."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.sockets: list[WebSocketRoute] = []
+        self.frames: list[dict[str, Any]] = []
+        context.route(f"{ORIGIN}/", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
+        context.route("**/_mh/client.js", lambda route: route.fulfill(path=CLIENT))
+        context.route_web_socket("**/_mh/ws", self._connected)
+
+    def _connected(self, socket: WebSocketRoute) -> None:
+        self.sockets.append(socket)
+        socket.on_message(lambda text: self.frames.append(json.loads(text)))
+
+    def send(self, **envelope: Any) -> None:
+        self.sockets[-1].send(json.dumps(envelope))
+
+    def welcome(self, page: Page, *, n: int = 0, seq: int = 0, **more: Any) -> dict[str, Any]:
+        """Wait for the next hello and answer it."""
+        hello = self.take(page, "hello")
+        self.send(**{"type": "welcome", "session": "token-1", "resumed": False, "seq": seq, "n": n} | more)
+        page.wait_for_function("manyhands.status === 'open'")
+        return hello
+
+    def take(self, page: Page, kind: str) -> dict[str, Any]:
+        """Wait for the next frame and take it off the list."""
+        for _ in range(500):
+            if self.frames:
+                frame = self.frames.pop(0)
+                assert frame["type"] == kind, frame
+                return frame
+            page.wait_for_timeout(10)
+        raise AssertionError(f"no {kind} came")
+
+    def update(self, seq: int, *changes: tuple[list[str], Any], unset: tuple[list[str], ...] = ()) -> None:
+        event = {"client": "x", "n": 1}
+        self.send(type="update", seq=seq, set=list(changes), unset=list(unset), event=event, done=True)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context() as opened:
+        yield opened
+
+
+@pytest.fixture
+def gateway(context: BrowserContext) -> Gateway:
+    return Gateway(context)
+
+
+@pytest.fixture
+def page(context: BrowserContext, gateway: Gateway) -> Page:
+    opened = context.new_page()
+    opened.goto(f"{ORIGIN}/")
+    return opened
+
+
+def state(page: Page) -> Any:
+    return page.evaluate("manyhands.state")
+
+
+def test_it_says_hello_without_a_session_and_shows_the_state_it_is_given(page: Page, gateway: Gateway) -> None:
+    expect(page.locator("html")).to_have_attribute("data-mh-status", "connecting")
+    hello = gateway.welcome(page, state={"counter": 3, "user": {"name": "<i>Bob</i>"}})
+
+    assert set(hello) == {"type", "client"}
+    assert len(hello["client"]) == 32
+    expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
+    expect(page.locator("#counter")).to_have_text("3")
+    expect(page.locator("#nested")).to_have_text("<i>Bob</i>")
+    expect(page.locator("#name")).to_have_value("<i>Bob</i>")
+    expect(page.locator("#odd")).to_have_text("")
+
+
+def test_clicks_and_changes_are_numbered_on_from_the_welcome(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, n=7, state={})
+    page.click("#plus i")
+    page.fill("#name", "Ada")
+    page.press("#name", "Enter")
+    page.check("#check")
+
+    click, change, tick = (gateway.take(page, "event") for _ in range(3))
+    assert click == {
+        "type": "event", "n": 8, "handler": "increment", "payload": None,
+        "context": {"event": "click", "target": "plus"},
+    }  # fmt: skip
+    assert (change["n"], change["handler"], change["payload"]) == (9, "rename", "Ada")
+    assert (tick["n"], tick["payload"]) == (10, True)
+
+
+def test_a_click_before_the_welcome_is_sent_after_it(page: Page, gateway: Gateway) -> None:
+    page.click("#plus")
+    gateway.welcome(page, n=4, state={})
+
+    assert gateway.take(page, "event")["n"] == 5
+
+
+def test_updates_unset_first_and_then_set(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, seq=5, state={"a": {"b": 1, "c": 2}, "counter": 1})
+    gateway.update(6, (["a", "d", "e"], 3), (["counter"], 2), unset=(["a", "b"], ["no", "such"]))
+    gateway.update(7, (["a"], {"b": 9}))
+    gateway.update(8, (["counter", "x"], 1))
+    gateway.update(8, (["counter"], "seen already"))
+    gateway.update(9, (["constructor", "prototype", "polluted"], 1), (["user"], {"name": None}))
+    expect(page.locator("#counter")).to_have_text('{"x":1}')
+    page.wait_for_function("manyhands.state.constructor.prototype")
+
+    assert state(page)["a"] == {"b": 9}
+    assert page.evaluate("({}).polluted") is None
+    expect(page.locator("#nested")).to_have_text("")
+
+
+def test_an_input_is_not_changed_under_the_users_fingers(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={"user": {"name": "Bob"}, "counter": 0})
+    page.fill("#name", "Ada is typ")
+    gateway.update(1, (["user", "name"], "Eve"), (["counter"], 1))
+    expect(page.locator("#counter")).to_have_text("1")
+
+    expect(page.locator("#name")).to_have_value("Ada is typ")
+
+
+def test_after_a_broken_connection_it_resumes_and_sends_again_what_was_not_accepted(
+    page: Page, gateway: Gateway
+) -> None:
+    first = gateway.welcome(page, state={"counter": 0})
+    page.click("#plus")
+    page.click("#plus")
+    one, two = gateway.take(page, "event"), gateway.take(page, "event")
+    gateway.send(type="accepted", n=one["n"])
+    gateway.update(1, (["counter"], 1))
+    expect(page.locator("#counter")).to_have_text("1")
+    gateway.sockets[-1].close(code=1001)
+    page.click("#plus")
+    again = gateway.welcome(page, n=one["n"], resumed=True, seq=1)
+
+    assert again == {**first, "session": "token-1", "seq": 1}
+    assert gateway.take(page, "event") == two
+    assert gateway.take(page, "event")["n"] == two["n"] + 1
+    assert state(page) == {"counter": 1}
+
+
+def test_a_gap_in_the_updates_makes_it_resume(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={"counter": 0})
+    gateway.update(2, (["counter"], 2))
+
+    assert gateway.take(page, "hello")["seq"] == 0
+
+
+def test_a_session_that_is_gone_is_forgotten_and_a_new_one_begun(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, seq=5, state={"counter": 5})
+    gateway.sockets[-1].close(code=4001, reason="expired")
+    hello = gateway.welcome(page, session="token-2", state={"counter": 0})
+
+    assert set(hello) == {"type", "client"}
+    expect(page.locator("#counter")).to_have_text("0")
+    assert page.evaluate("localStorage['manyhands.session']") == "token-2"
+
+
+def test_without_a_worker_it_says_hello_again_on_the_same_socket(page: Page, gateway: Gateway) -> None:
+    first = gateway.take(page, "hello")
+    gateway.send(type="rejected", n=None, code="no_worker", message="none yet", retry_after=0.05)
+    again = gateway.welcome(page, state={})
+
+    assert again == first
+    assert len(gateway.sockets) == 1
+
+
+def test_an_event_that_may_come_again_is_sent_again_with_its_number_and_before_later_ones(
+    page: Page, gateway: Gateway
+) -> None:
+    gateway.welcome(page, state={})
+    page.click("#plus")
+    event = gateway.take(page, "event")
+    gateway.send(type="rejected", n=event["n"], code="unavailable", message="Redis", retry_after=0.3)
+    gateway.send(type="log", level="info", text="seen", event=None, time=0)
+    page.wait_for_function("manyhands.fire('later') === undefined")
+
+    assert gateway.take(page, "event") == event
+    assert gateway.take(page, "event")["handler"] == "later"
+
+
+def test_an_event_that_is_refused_for_good_is_dropped(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    page.click("#plus")
+    event = gateway.take(page, "event")
+    with page.expect_console_message(lambda message: "unknown_handler: no such" in message.text):
+        gateway.send(type="rejected", n=event["n"], code="unknown_handler", message="no such", retry_after=None)
+    gateway.sockets[-1].close(code=1001)
+    gateway.welcome(page, n=event["n"])
+    page.click("#plus")
+
+    assert gateway.take(page, "event")["n"] == event["n"] + 1
+
+
+@pytest.mark.parametrize("code", [4000, 4003])
+def test_what_reconnecting_cannot_mend_is_not_tried_again(page: Page, gateway: Gateway, code: int) -> None:
+    gateway.welcome(page, state={})
+    with page.expect_console_message(lambda message: f"({code} because)" in message.text):
+        gateway.sockets[-1].close(code=code, reason="because")
+
+    expect(page.locator("html")).to_have_attribute("data-mh-status", "closed")
+
+
+def test_a_reload_is_the_same_client_and_another_tab_another_client_of_the_same_session(
+    page: Page, gateway: Gateway, context: BrowserContext
+) -> None:
+    first = gateway.welcome(page, state={})
+    page.reload()
+    reloaded = gateway.welcome(page, state={})
+    other = context.new_page()
+    other.goto(f"{ORIGIN}/")
+    tab = gateway.welcome(other, state={})
+
+    assert reloaded["client"] == first["client"] != tab["client"]
+    assert first.get("session") is None
+    assert reloaded["session"] == tab["session"] == "token-1"
+    assert "seq" not in reloaded
+
+
+def test_a_restart_is_followed_after_its_delay(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    gateway.send(type="restart", delay=0.01)
+    gateway.sockets[-1].close(code=1012)
+    gateway.welcome(page)
+
+    assert len(gateway.sockets) == 2

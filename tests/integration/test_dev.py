@@ -1,0 +1,213 @@
+"""`manyhands dev`: the real command on examples/hello, driven through real sockets."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.browser import Tab
+from support.processes import Process, Processes, get
+from support.waiting import wait_until
+from support_dev import DEADLINE, descendants, is_alive, wait_until_dead
+
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
+#: What a test's own environment would add to that of `dev`, which brings its own Redis and secret.
+ALONE = {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": "", "MANYHANDS_NAMESPACE": ""}
+
+
+class Dev:
+    """One `manyhands dev` that says where to click."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.url = process.wait_for_output(r"Open (http://\S+)/ and click")[1]
+
+    def tab(self, token: str | None = None) -> Tab:
+        return Tab(self.url, token=token)
+
+    @property
+    def children(self) -> list[int]:
+        return descendants(self.process.pid)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(HELLO, tmp_path / "hello", ignore=shutil.ignore_patterns(".manyhands", "__pycache__")))
+
+
+@pytest.fixture
+def dev(processes: Processes, app: Path) -> Iterator[Dev]:
+    running = Dev(processes.manyhands("dev", str(app), "--port", "0", environ=ALONE))
+    children = running.children
+    yield running
+    running.process.terminate()
+    for pid in children:
+        wait_until_dead(pid)
+
+
+def test_it_says_where_to_click_when_a_click_works(dev: Dev) -> None:
+    assert get(f"{dev.url}/readyz") is not None
+    with dev.tab() as tab:
+        assert tab.state["counter"] == 0
+        tab.call("increment")
+        assert tab.state["counter"] == 1
+
+
+def test_it_serves_page_styles_and_client(dev: Dev) -> None:
+    assert 'wf-click="increment"' in (get(f"{dev.url}/") or "")
+    assert "color-scheme" in (get(f"{dev.url}/static/hello.css") or "")
+    assert "manyhands.1.json" in (get(f"{dev.url}/_mh/client.js") or "")
+
+
+def test_a_second_tab_of_the_session_sees_the_click(dev: Dev) -> None:
+    with dev.tab() as one, dev.tab(token=one.token) as other:
+        one.call("increment")
+        other.wait_for(lambda: other.state["counter"] == 1)
+
+
+def test_a_change_of_the_code_counts_for_the_next_click_and_keeps_the_session(dev: Dev, app: Path) -> None:
+    with dev.tab() as tab:
+        tab.call("increment")
+        code = (app / "main.py").read_text()
+        (app / "main.py").write_text(code.replace('state["counter"] += 1', 'state["counter"] += 10'))
+        dev.process.wait_for_output("main.py changed: restarting the workers")
+        tab.call("increment", timeout=DEADLINE)
+
+        assert tab.state["counter"] == 11
+
+
+def test_an_app_that_no_longer_imports_shows_its_traceback_and_is_mended_by_the_next_change(
+    dev: Dev, app: Path
+) -> None:
+    good = (app / "main.py").read_text()
+    with dev.tab() as tab:
+        tab.call("increment")
+        (app / "main.py").write_text(good + "\nraise RuntimeError('half-way through an edit')\n")
+        dev.process.wait_for_output("RuntimeError: half-way through an edit")
+        dev.process.wait_for_output("waiting for the next change of its code")
+        n = tab.fire("increment")
+        tab.wait_accepted(n)
+        (app / "main.py").write_text(good)
+        tab.wait_done(n, DEADLINE)
+
+        assert tab.state["counter"] == 2
+
+
+def test_a_change_of_page_or_style_restarts_nothing(dev: Dev, app: Path) -> None:
+    children = dev.children
+    (app / "index.html").write_text("<p>another page</p>")
+    (app / "static" / "hello.css").write_text("p {}")
+    wait_until(lambda: get(f"{dev.url}/") == "<p>another page</p>", DEADLINE, "new page")
+    # A change of code comes after them in the same watch: had they restarted anything, its message would be first.
+    (app / "more.py").write_text("")
+    dev.process.wait_for_output("changed: restarting")
+
+    assert dev.process.output.count("changed: restarting") == 1
+    assert "more.py changed" in dev.process.output
+    assert set(children) & set(dev.children)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_all_children_and_exits_0(dev: Dev, number: signal.Signals) -> None:
+    children = dev.children
+    assert len(children) >= 3, "a gateway, a worker and a Redis"
+    dev.process.send(number)
+
+    assert dev.process.wait_for_exit() == 0
+    for pid in children:
+        assert not is_alive(pid)
+
+
+def test_nothing_outlives_it_when_it_is_killed(dev: Dev) -> None:
+    children = dev.children
+    dev.process.send(signal.SIGKILL)
+
+    for pid in children:
+        wait_until_dead(pid)
+
+
+def test_a_killed_worker_is_started_again(dev: Dev) -> None:
+    with dev.tab() as tab:
+        worker = next(pid for pid in dev.children if "worker" in arguments(pid))
+        subprocess.run(["kill", "-KILL", str(worker)], check=True)
+        dev.process.wait_for_output(r"worker\.1 was killed by SIGKILL; starting it again")
+        tab.call("increment", timeout=DEADLINE)
+
+        assert tab.state["counter"] == 1
+
+
+def test_the_session_survives_a_restart_of_dev(dev: Dev, app: Path, processes: Processes) -> None:
+    with dev.tab() as tab:
+        tab.call("increment")
+        token = tab.token
+    dev.process.terminate()
+    again = Dev(processes.manyhands("dev", str(app), "--port", "0", environ=ALONE))
+
+    with again.tab(token=token) as tab:
+        assert tab.state["counter"] == 1
+
+
+def test_a_second_dev_on_the_same_app_is_refused(dev: Dev, app: Path, processes: Processes) -> None:
+    second = processes.manyhands("dev", str(app), "--port", "0", environ=ALONE)
+
+    assert second.wait_for_exit() == 1
+    assert f"another `manyhands dev` (process {dev.process.pid}) runs the app in {app}" in second.output
+
+
+def test_a_port_in_use_is_named_with_the_flag_that_chooses_another(processes: Processes, app: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = processes.manyhands("dev", str(app), "--port", str(port), environ=ALONE)
+
+        assert process.wait_for_exit() == 1
+        assert f"can't listen on 127.0.0.1 port {port}: Address already in use" in process.output
+        assert "--port" in process.output
+
+
+def test_an_app_that_is_not_there_is_named(processes: Processes, tmp_path: Path) -> None:
+    process = processes.manyhands("dev", str(tmp_path / "nowhere"), environ=ALONE)
+
+    assert process.wait_for_exit() == 1
+    assert "nowhere" in process.output
+    assert "Traceback" not in process.output
+
+
+def test_without_reload_an_app_that_does_not_import_ends_everything(processes: Processes, app: Path) -> None:
+    (app / "main.py").write_text("import no_such_module\n")
+    process = processes.manyhands("dev", str(app), "--port", "0", "--no-reload", environ=ALONE)
+
+    assert process.wait_for_exit() == 1
+    assert "ModuleNotFoundError: No module named 'no_such_module'" in process.output
+
+
+def test_what_it_keeps_beside_the_app_is_private_and_ignored_by_git(dev: Dev, app: Path) -> None:
+    folder = app / ".manyhands"
+
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert (folder / "secret").stat().st_mode & 0o077 == 0
+    assert any(re.fullmatch(r"(redis|valkey)-\d+", path.name) for path in folder.iterdir())
+
+
+def test_a_new_app_runs_as_it_was_made(processes: Processes, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "manyhands", "new", str(tmp_path / "app")], check=True, capture_output=True)
+    dev = Dev(processes.manyhands("dev", "--port", "0", environ=ALONE, directory=tmp_path / "app"))
+
+    with dev.tab() as tab:
+        tab.call("increment")
+        assert tab.state["counter"] == 1
+
+
+def arguments(pid: int) -> list[str]:
+    """Give the command line of a process."""
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")

@@ -1,0 +1,106 @@
+"""Settings: what each variable accepts, and that a bad one is named."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from manyhands.errors import SettingError
+from manyhands.settings import Settings
+
+VARIABLES = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.from_environ({}) == Settings()
+    assert Settings().namespace == "mh"
+    assert Settings().session_ttl == 24 * 3600
+
+
+def test_the_variables_are_those_of_the_contract() -> None:
+    assert set(VARIABLES) == {
+        "REDIS_URL", "MANYHANDS_BROKER_URL", "MANYHANDS_APP", "PORT", "MANYHANDS_SECRET_KEY",
+        "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT", "MANYHANDS_PARTIAL_INTERVAL",
+        "MANYHANDS_SESSION_TTL", "MANYHANDS_MAX_ATTEMPTS", "MANYHANDS_LEASE", "MANYHANDS_MAX_DETACHED",
+        "MANYHANDS_MAX_PAYLOAD", "MANYHANDS_MAILBOX_LIMIT", "MANYHANDS_RATE_LIMIT", "MANYHANDS_DEV",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_an_empty_variable_counts_as_unset(variable: str) -> None:
+    assert Settings.from_environ({variable: "  "}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("REDIS_URL", "redis://:secret@localhost:6379/0", "redis://:secret@localhost:6379/0"),
+        ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("MANYHANDS_BROKER_URL", "amqp://localhost//", "amqp://localhost//"),
+        ("PORT", "0", 0),
+        ("PORT", " 8080 ", 8080),
+        ("MANYHANDS_SECRET_KEY", "a" * 16 + ", " + "b" * 20, ("a" * 16, "b" * 20)),
+        ("MANYHANDS_ALLOWED_ORIGINS", "https://a.example/, http://b:8000", ("https://a.example", "http://b:8000")),
+        ("MANYHANDS_ALLOWED_ORIGINS", "*", ("*",)),
+        ("MANYHANDS_NAMESPACE", "shop-2.blue", "shop-2.blue"),
+        ("MANYHANDS_TURN_LIMIT", "0.05", 0.05),
+        ("MANYHANDS_MAX_DETACHED", "10", (10, 200)),
+        ("MANYHANDS_MAX_DETACHED", "10,30", (10, 30)),
+        ("MANYHANDS_MAX_PAYLOAD", "64KiB", 65_536),
+        ("MANYHANDS_MAX_PAYLOAD", "2 mib", 2 * 2**20),
+        ("MANYHANDS_DEV", "1", True),
+    ],
+)
+def test_a_good_value_is_read(variable: str, text: str, value: object) -> None:
+    settings = Settings.from_environ({variable: text})
+
+    assert getattr(settings, VARIABLES[variable].name) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("REDIS_URL", "localhost:6379"),
+        ("REDIS_URL", "http://localhost"),
+        ("REDIS_URL", "redis:"),
+        ("MANYHANDS_BROKER_URL", "sqs://x"),
+        ("PORT", "http"),
+        ("PORT", "65536"),
+        ("PORT", "-1"),
+        ("MANYHANDS_SECRET_KEY", "short"),
+        ("MANYHANDS_SECRET_KEY", ","),
+        ("MANYHANDS_ALLOWED_ORIGINS", "example.org"),
+        ("MANYHANDS_ALLOWED_ORIGINS", "https://example.org/path"),
+        ("MANYHANDS_NAMESPACE", "with space"),
+        ("MANYHANDS_NAMESPACE", "{braces}"),
+        ("MANYHANDS_TURN_LIMIT", "0"),
+        ("MANYHANDS_TURN_LIMIT", "nan"),
+        ("MANYHANDS_TURN_LIMIT", "inf"),
+        ("MANYHANDS_MAX_ATTEMPTS", "2.5"),
+        ("MANYHANDS_MAX_PAYLOAD", "0"),
+        ("MANYHANDS_MAX_PAYLOAD", "10 parsecs"),
+        ("MANYHANDS_DEV", "yes"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_expected(variable: str, text: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_environ({variable: text})
+
+    assert variable in str(caught.value)
+    assert VARIABLES[variable].metadata["expected"] in str(caught.value)
+
+
+def test_the_broker_is_redis_unless_it_is_set() -> None:
+    assert Settings(redis_url="redis://a").broker == "redis://a"
+    assert Settings(redis_url="redis://a", broker_url_or_none="amqp://b").broker == "amqp://b"
+
+
+def test_a_missing_redis_says_how_to_get_one() -> None:
+    with pytest.raises(SettingError, match=r"REDIS_URL is not set.*manyhands dev"):
+        _ = Settings().redis
+
+
+def test_a_missing_secret_says_how_to_make_one() -> None:
+    with pytest.raises(SettingError, match=r"MANYHANDS_SECRET_KEY is not set.*token_urlsafe"):
+        _ = Settings().secrets
