@@ -42,15 +42,9 @@ class Application:
 
     def add_modules(self, modules: object) -> None:
         """Keep modules. See `init_handlers`."""
-        given = [modules] if isinstance(modules, (ModuleType, str)) or not isinstance(modules, Iterable) else modules
-        listed = list(given)
-        for module in listed:
-            if not isinstance(module, ModuleType):
-                raise AppError(
-                    f"init_handlers expected a module or a list of modules, got {_describe(module)}; "
-                    "import the module that holds the handlers and give it: init_handlers(more_handlers)"
-                )
-        self.modules += [module for module in dict.fromkeys(listed) if module not in self.modules]
+        several = modules if isinstance(modules, Iterable) and not isinstance(modules, str) else [modules]
+        checked = [_checked_module(one) for one in several]
+        self.modules += [module for module in dict.fromkeys(checked) if module not in self.modules]
 
 
 _current = Application()
@@ -84,6 +78,15 @@ def init_handlers(modules: ModuleType | Iterable[ModuleType]) -> None:
     May be called several times, and from these modules too. Raises `AppError` for anything but modules.
     """
     _current.add_modules(modules)
+
+
+def _checked_module(module: object) -> ModuleType:
+    if isinstance(module, ModuleType):
+        return module
+    raise AppError(
+        f"init_handlers expected a module or a list of modules, got {_describe(module)}; "
+        "import the module that holds the handlers and give it: init_handlers(more_handlers)"
+    )
 
 
 def _describe(value: object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
@@ -127,8 +127,13 @@ def _find_class(module: str, name: str) -> type:
     return found
 
 
-def _identity(value: Any) -> Any:
-    return value
+def _in_order(values: Collection[Any]) -> list[Any]:
+    # A set of strings has another order in every process: equal sets are to be stored and shown alike, so that the
+    # hash of an app's defaults is the same in all its workers.
+    try:
+        return sorted(values)
+    except TypeError:
+        return sorted(values, key=lambda item: (type(item).__qualname__, repr(item)))
 
 
 def _big(packed: Any) -> int:
@@ -142,8 +147,8 @@ def _pack_big(value: int) -> bytes:
 #: By exact type. Codes are stored for ever: never reuse one.
 EXTENSIONS: dict[type, Extension] = {
     tuple: Extension(1, list, tuple, list),
-    set: Extension(2, list, set, list),
-    frozenset: Extension(3, list, frozenset, list),
+    set: Extension(2, _in_order, set, _in_order),
+    frozenset: Extension(3, _in_order, frozenset, _in_order),
     int: Extension(4, _pack_big, _big, str),
     datetime: Extension(5, _pack_datetime, _unpack_datetime, datetime.isoformat),
     date: Extension(6, date.isoformat, date.fromisoformat, date.isoformat),

@@ -1,0 +1,164 @@
+"""Imports an app: its handlers, its defaults, and what tells its version from others.
+
+Done once in a worker's life, before it takes turns. In tests, and where a command loads a second app, loading again
+forgets what the load before brought in, so that everything runs afresh.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from manyhands import app as declarations
+from manyhands import codec
+from manyhands.app_files import is_own, own_python_files
+from manyhands.app_location import AppLocation
+from manyhands.errors import AppImportError
+from manyhands.handlers import OUR_PACKAGES, Handler, NotExposed, find_handlers
+
+#: Bytes of the hashes of code and defaults: enough to tell versions apart, short enough to be read out.
+HASH_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """An app that was imported."""
+
+    handlers: Mapping[str, Handler]
+    not_exposed: list[NotExposed]
+    #: What `init_state` declared, as fields; empty if it wasn't called.
+    defaults: Mapping[bytes, bytes]
+    defaults_hash: str
+    #: A hash of the app's code.
+    version: str
+
+
+@dataclass(slots=True)
+class _Traces:
+    """What loading left in the interpreter."""
+
+    modules: list[str]
+    paths: list[str]
+
+
+_last = _Traces([], [])
+
+
+def load(location: AppLocation) -> LoadedApp:
+    """Import the app. Raises `AppImportError`, whose cause is what the app raised.
+
+    What the app prints meanwhile goes to `sys.stdout`, which whoever calls may redirect.
+    """
+    _forget_last()
+    # Before the import: what is announced as this version must not be newer than what runs.
+    version = hash_code(location.directory)
+    application = declarations.begin()
+    main = _import(location)
+    handlers, not_exposed = find_handlers(main, application.modules, location.directory)
+    defaults = application.defaults or {}
+    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version)
+
+
+def hash_code(directory: Path) -> str:
+    """Hash the app's Python files: their paths below its directory, and their bytes."""
+    digest = blake2b(digest_size=HASH_BYTES)
+    for file in own_python_files(directory):
+        code = file.read_bytes()
+        # With its length, so that no code can look like the next file.
+        digest.update(b"%b\0%d\0%b" % (os.fsencode(file.relative_to(directory)), len(code), code))
+    return digest.hexdigest()
+
+
+def hash_defaults(defaults: Mapping[bytes, bytes]) -> str:
+    """Hash encoded defaults, in their order, which is that of the state's keys."""
+    return blake2b(codec.encode(dict(defaults)), digest_size=HASH_BYTES).hexdigest()
+
+
+def format_import_error(error: AppImportError) -> str:
+    """Write the traceback of what the app raised, from the app's own first line on."""
+    cause = error.__cause__ or error
+    frames = cause.__traceback__
+    while frames and _is_import_machinery(frames):
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(cause), cause, frames)).rstrip()
+
+
+def _is_import_machinery(frames: TracebackType) -> bool:
+    name = frames.tb_frame.f_code.co_filename
+    return name.startswith("<frozen importlib") or name in (__file__, importlib.__file__)
+
+
+def _forget_last() -> None:
+    for name in _last.modules:
+        sys.modules.pop(name, None)
+    for path in _last.paths:
+        if path in sys.path:
+            sys.path.remove(path)
+    _last.modules, _last.paths = [], []
+
+
+def _import(location: AppLocation) -> ModuleType:
+    before = set(sys.modules)
+    directory, root = str(location.directory), str(location.root)
+    # The app's own modules come first, whatever they are called; ours are all called manyhands….
+    sys.path.insert(0, root)
+    if directory != root:
+        # In a package `import more_handlers` works too, but its celery.py must not hide Celery.
+        sys.path.append(directory)
+    _last.paths = [root, directory]
+    # Files may be newer than what the import system last saw of their directory.
+    importlib.invalidate_caches()
+    try:
+        taken = sys.modules.get(location.module)
+        if taken is not None:
+            _check_file(taken, location)
+            del sys.modules[location.module]
+        return _import_package(location) if "." in location.module else _import_file(location)
+    except (Exception, SystemExit) as error:
+        raise AppImportError(location.module, error) from error
+    finally:
+        _last.modules = [name for name in sys.modules if name not in before and _is_own(name, location)]
+
+
+def _import_package(location: AppLocation) -> ModuleType:
+    module = importlib.import_module(location.module)
+    _check_file(module, location)
+    return module
+
+
+def _import_file(location: AppLocation) -> ModuleType:
+    # By its file, not by its name, under which Python might find an installed library.
+    spec = spec_from_file_location(location.module, location.file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{location.file} can't be imported as Python")
+    module = sys.modules[location.module] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(location.module, None)
+        raise
+    # As `import` does: a module may put something else in its place.
+    return sys.modules.get(location.module, module)
+
+
+def _check_file(module: ModuleType, location: AppLocation) -> None:
+    file = getattr(module, "__file__", None)
+    if file is None or Path(file).resolve() != location.file.resolve():
+        raise ImportError(
+            f"another module named {location.module} is already in use here, from {file or 'Python itself'}; "
+            f"rename {location.file.name}"
+        )
+
+
+def _is_own(name: str, location: AppLocation) -> bool:
+    # Importing a library again would break it, so only what lies in the app's directory is ever forgotten.
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file is not None and name.partition(".")[0] not in OUR_PACKAGES and is_own(Path(file), location.root)
