@@ -1,0 +1,111 @@
+"""The Flask application of one gateway process: the app's page and files, the socket, and what operators ask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask, Response, jsonify, render_template, send_from_directory
+from werkzeug.exceptions import HTTPException, NotFound
+
+from manyhands.app_location import locate
+from manyhands.errors import AppNotFound, Unavailable
+from manyhands.settings import Settings
+from manyhands_gateway.endpoint import add_socket
+from manyhands_gateway.gateway import Gateway
+
+#: Where the gateway that an application belongs to is found in its `extensions`.
+EXTENSION = "manyhands"
+#: Suffixes of files that are never served: an app's code may lie beside what it shows.
+HIDDEN_SUFFIXES = frozenset({".py", ".pyc", ".pyo", ".pyi"})
+
+
+def create_app(settings: Settings, gateway: Gateway | None = None) -> Flask:
+    """Make the application. `gateway` is started by the caller; None makes one of the real parts."""
+    directory = find_directory(settings)
+    gateway = gateway or Gateway(settings)
+    # Flask's own static folder would serve dotfiles and code.
+    app = Flask(__name__, static_folder=None, template_folder="templates")
+    app.extensions[EXTENSION] = gateway
+    add_socket(app, gateway)
+    _add_pages(app, gateway, directory)
+    _add_health(app, gateway)
+    app.after_request(_secure)
+    app.register_error_handler(HTTPException, _explain)
+    return app
+
+
+def find_directory(settings: Settings) -> Path | None:
+    """Find the app's directory; None where no app is named and the current directory is none.
+
+    Raises `AppNotFound` for an app that is named but not there.
+    """
+    try:
+        return locate(settings.app).directory
+    except AppNotFound:
+        if settings.app is not None:
+            raise
+        return None
+
+
+def _add_pages(app: Flask, gateway: Gateway, directory: Path | None) -> None:
+    def index() -> Response | str:
+        if directory is not None and (directory / "index.html").is_file():
+            page = send_from_directory(directory, "index.html", conditional=True, etag=True)
+            page.headers["Cache-Control"] = "no-cache"
+            return page
+        return _handlers_page(gateway, directory)
+
+    def static(path: str) -> Response:
+        hidden = any(part.startswith(".") for part in Path(path).parts) or Path(path).suffix in HIDDEN_SUFFIXES
+        if directory is None or hidden:
+            raise NotFound
+        # Refuses to leave the directory.
+        return send_from_directory(directory / "static", path, conditional=True, etag=True)
+
+    def client() -> Response:
+        script = send_from_directory(Path(__file__).parent / "static", "client.js", conditional=True, etag=True)
+        script.headers["Cache-Control"] = "no-cache"
+        return script
+
+    app.add_url_rule("/", "index", index)
+    app.add_url_rule("/static/<path:path>", "static", static)
+    app.add_url_rule("/_mh/client.js", "client", client)
+
+
+def _handlers_page(gateway: Gateway, directory: Path | None) -> str:
+    names: list[str] = []
+    reason = "No worker has announced the app yet; start one with `manyhands worker` and reload this page."
+    try:
+        names = gateway.names.all()
+    except Unavailable as error:
+        reason = str(error)
+    return render_template(
+        "handlers.html", title=directory.name if directory else "manyhands", names=names, reason=reason
+    )
+
+
+def _add_health(app: Flask, gateway: Gateway) -> None:
+    def healthz() -> Response:
+        return Response("ok\n", mimetype="text/plain")
+
+    def readyz() -> tuple[Response, int]:
+        reasons = {"gateway": "going down"} if gateway.draining else dict(gateway.readiness.reasons())
+        return jsonify(ready=not reasons, reasons=reasons), 503 if reasons else 200
+
+    app.add_url_rule("/healthz", "healthz", healthz)
+    app.add_url_rule("/readyz", "readyz", readyz)
+
+
+def _secure(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def _explain(error: HTTPException) -> Response:
+    """Answer in plain text; never more than the error's own description."""
+    headers = {
+        name: value for name, value in error.get_headers() if name.lower() not in ("content-type", "content-length")
+    }
+    text = f"{error.code} {error.name}: {error.description}\n"
+    return Response(text, error.code or 500, headers, mimetype="text/plain")

@@ -1,0 +1,142 @@
+"""One browser's socket as the rest of the gateway sees it: what may be sent to it, and when it must end."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+
+from gevent.event import Event as Signal
+
+from manyhands.wire import Close
+from manyhands_gateway.delivery import Delivery
+from manyhands_gateway.frames import encode_frame
+from manyhands_gateway.framing import PING, close_frame, data_frame
+from manyhands_gateway.outbox import Outbox
+from manyhands_gateway.protocol import Protocol
+
+#: Seconds in which the first `hello` must come.
+HELLO_WITHIN = 5.0
+#: Seconds between two pings. Heroku's router cuts connections that are idle for 55 s.
+PING_EVERY = 25.0
+#: Seconds after which a peer that sends nothing, not even a pong, is taken for dead.
+DEAD_AFTER = 60.0
+#: Seconds that a peer gets to read what waits and to answer our close frame.
+CLOSE_WITHIN = 5.0
+#: Updates that are held back while receipts are on their way; a browser beyond that resumes from its `seq`.
+MAX_HELD = 2000
+
+
+class Connection:
+    """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
+
+    __slots__ = (
+        "_held", "_settled", "client", "closing", "deadline", "heard", "outbox", "pinged", "protocol", "seq", "session",
+        "sock", "subprotocol", "unanswered",
+    )  # fmt: skip
+
+    def __init__(self, sock: Any, subprotocol: str, max_payload: int) -> None:
+        self.sock, self.subprotocol = sock, subprotocol
+        self.protocol = Protocol(subprotocol, max_payload)
+        self.outbox = Outbox(sock, self._lags, self.abort)
+        #: Set once it has had its welcome.
+        self.session: str | None = None
+        self.client = ""
+        #: The last update that it was sent.
+        self.seq = 0
+        #: Letters that were handed to the accepter and have no receipt yet.
+        self.unanswered = 0
+        self._settled: Signal | None = None
+        #: Updates held back until the receipts of a pipeline in flight were sent; None while nothing is in flight.
+        self._held: list[Delivery] | None = None
+        self.closing = False
+        self.heard = self.pinged = monotonic()
+        #: When the connection ends unless something happens: its first hello, or the answer to our close.
+        self.deadline: float | None = self.heard + HELLO_WITHIN
+
+    # --- sending ---
+
+    def send(self, envelope: object) -> None:
+        """Send an envelope to this browser alone."""
+        self.outbox.put(data_frame(encode_frame(envelope, self.subprotocol), self.subprotocol))
+
+    def welcome(self, frames: Sequence[bytes], seq: int) -> None:
+        """Send a welcome and the updates that belong to it, up to `seq`."""
+        self.outbox.put(frames[0] if len(frames) == 1 else b"".join(frames))
+        self.seq = seq
+        self.deadline = None
+
+    def deliver(self, update: Delivery) -> None:
+        """Send an update unless the browser has had it; hold it back while a receipt must come first."""
+        if self._held is not None:
+            self._held.append(update)
+            if len(self._held) > MAX_HELD:
+                self._lags()
+        elif update.seq > self.seq:
+            self.seq = update.seq
+            self.outbox.put(update.frame(self.subprotocol))
+
+    def hold(self) -> None:
+        """Hold updates back: a pipeline with letters of this connection is sent, and its receipts come first."""
+        self._held = []
+
+    def release(self) -> None:
+        """Send what was held back."""
+        held, self._held = self._held, None
+        for update in held or ():
+            self.deliver(update)
+
+    # --- letters that wait for their receipts ---
+
+    def submitted(self) -> None:
+        """Count a letter that was handed to the accepter."""
+        self.unanswered += 1
+
+    def answered(self) -> None:
+        """Count a receipt."""
+        self.unanswered -= 1
+        if self.unanswered == 0 and self._settled is not None:
+            self._settled.set()
+            self._settled = None
+
+    def wait_settled(self) -> None:
+        """Wait until every letter has its receipt."""
+        while self.unanswered:
+            self._settled = self._settled or Signal()
+            self._settled.wait()
+
+    # --- the end ---
+
+    def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
+        """Send a close frame, after what waits unless `drop`; the socket ends when the browser answers, or soon."""
+        if self.closing:
+            return
+        self.closing = True
+        self.protocol.closed()
+        self.deadline = monotonic() + CLOSE_WITHIN
+        self.outbox.finish(close_frame(code, reason), drop=drop)
+
+    def abort(self) -> None:
+        """End the socket without a word; the endpoint's greenlet wakes up and leaves."""
+        self.closing = True
+        self.protocol.closed()
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def look_after(self, now: float) -> None:
+        """Do what time demands. The housekeeper calls this about twice a second."""
+        if self.deadline is not None and now > self.deadline:
+            if self.closing:
+                self.abort()
+            else:
+                self.close(Close.PROTOCOL, f"`hello` must come within {HELLO_WITHIN:g} s")
+        elif now > self.heard + DEAD_AFTER:
+            self.abort()
+        elif now > self.pinged + PING_EVERY:
+            self.pinged = now
+            self.outbox.put(PING)
+
+    def _lags(self) -> None:
+        self.close(Close.SLOW_CONSUMER, "the browser reads too slowly; reconnect and resume", drop=True)

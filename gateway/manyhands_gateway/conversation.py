@@ -1,0 +1,135 @@
+"""Performs what a connection's protocol decided. Runs in the endpoint's greenlet, one per connection, and may wait."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from manyhands import envelopes, wire
+from manyhands.envelopes import Hello
+from manyhands.errors import Unavailable
+from manyhands.store.contract import Letter, Store
+from manyhands.updates import Outcome, encode_outcome, encode_update
+from manyhands.wire import Failure, Rejection
+from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.connection import Connection
+from manyhands_gateway.handler_names import HandlerNames
+from manyhands_gateway.hub import Hub
+from manyhands_gateway.protocol import Accept, Action, Cancel, Close, Join, Reject
+from manyhands_gateway.sessions import Sessions
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a browser repeats a hello that found no worker.
+HELLO_AGAIN = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What conversations need of the process."""
+
+    store: Store
+    sessions: Sessions
+    names: HandlerNames
+    hub: Hub
+    accepter: Accepter
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the app may know of the request that opened a connection."""
+
+    #: Without `Cookie`.
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+
+
+class Conversation:
+    """One browser's part of the talk, answered."""
+
+    __slots__ = ("_connection", "_handshake", "_services", "_session")
+
+    def __init__(self, connection: Connection, handshake: Handshake, services: Services) -> None:
+        self._connection, self._handshake, self._services = connection, handshake, services
+        #: Set from the first hello that was answered with a welcome.
+        self._session = ""
+
+    def receive(self, frame: str | bytes) -> None:
+        """Take one frame and do what it asks for."""
+        for action in self._connection.protocol.receive(frame):
+            self._perform(action)
+
+    def leave(self) -> None:
+        """Tidy up after the socket has ended."""
+        self._services.hub.leave(self._connection)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Join(hello):
+                self._join(hello)
+            case Accept() as event:
+                self._accept(event)
+            case Cancel(n):
+                self._cancel(n)
+            case Reject(n, code, message, retry_after):
+                self._reject(n, code, message, retry_after)
+            case Close(code, reason):
+                self._connection.close(code, reason)
+
+    def _reject(self, n: int | None, code: Rejection, message: str, retry_after: float | None = None) -> None:
+        self._connection.send(envelopes.rejected(n, code, message, retry_after))
+
+    def _join(self, hello: Hello) -> None:
+        try:
+            self._join_or_raise(hello)
+        except Unavailable as error:
+            self._put_off(Rejection.UNAVAILABLE, str(error), error.retry_after)
+
+    def _join_or_raise(self, hello: Hello) -> None:
+        sessions, resumed = self._services.sessions, hello.session is not None
+        if hello.session is None:
+            session = sessions.begin(self._handshake.headers, self._handshake.cookies)
+            if session is None:
+                message = "no worker has announced the app yet; start one with `manyhands worker`"
+                self._put_off(Rejection.NO_WORKER, message, HELLO_AGAIN)
+                return
+        else:
+            session = sessions.verify(hello.session)
+        self._connection.client = hello.client
+        self._session = session or ""
+        # What a browser saw of another session means nothing in this one.
+        seq = hello.seq if resumed else None
+        if session is None or not self._services.hub.join(self._connection, session, seq, resumed=resumed):
+            self._connection.close(wire.Close.SESSION_UNKNOWN, "the session is unknown or has expired")
+
+    def _put_off(self, code: Rejection, message: str, retry_after: float) -> None:
+        """Answer a hello with `rejected`: the browser will repeat it on this connection."""
+        self._connection.protocol.hello_failed()
+        self._connection.deadline = None
+        self._reject(None, code, message, retry_after)
+
+    def _accept(self, event: Accept) -> None:
+        names = self._services.names
+        try:
+            known = names.knows(event.handler)
+        except Unavailable as error:
+            self._reject(event.n, Rejection.UNAVAILABLE, str(error), error.retry_after)
+            return
+        if not known:
+            self._reject(event.n, Rejection.UNKNOWN_HANDLER, names.explain(event.handler))
+            return
+        letter = Letter(self._session, self._connection.client, event.n, event.body)
+        self._services.accepter.submit(self._connection, letter)
+
+    def _cancel(self, n: int) -> None:
+        # The event itself may have come with the frame before, and be on its way into the mailbox.
+        self._connection.wait_settled()
+        outcome = Outcome(ok=False, error=(Failure.CANCELLED, "the browser cancelled the event"))
+        client = self._connection.client
+        update = encode_update([], [], client, n, outcome)
+        try:
+            self._services.store.cancel(self._session, client, n, update, encode_outcome(n, outcome))
+        except Unavailable as error:
+            # Without `n`: it would say that the event itself was not accepted.
+            self._reject(None, Rejection.UNAVAILABLE, f"event {n} was not cancelled: {error}", error.retry_after)

@@ -1,0 +1,57 @@
+"""The handshake of `/_mh/ws`: what is refused before there is a socket, and what a connection starts with."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, abort, request
+from flask_sock import Sock
+from simple_websocket import Server
+from wsproto.utilities import RemoteProtocolError
+
+from manyhands_gateway import socket
+from manyhands_gateway.connection import Connection
+from manyhands_gateway.conversation import Conversation, Handshake
+from manyhands_gateway.frames import SUBPROTOCOLS
+from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.origin import is_allowed
+
+PATH = "/_mh/ws"
+_ENDPOINT = "mh_socket"
+
+
+def add_socket(app: Flask, gateway: Gateway) -> None:
+    """Add the endpoint to an application."""
+    app.config["SOCK_SERVER_OPTIONS"] = {**socket.SERVER_OPTIONS, "subprotocols": list(SUBPROTOCOLS)}
+    settings = gateway.settings
+    limit = socket.frame_limit(settings.max_payload)
+
+    def connect(server: Server) -> None:
+        connection = Connection(server.sock, server.subprotocol, settings.max_payload)
+        conversation = Conversation(connection, _handshake(), gateway.services)
+        gateway.connections.add(connection)
+        try:
+            socket.serve(server, connection, conversation, limit)
+        finally:
+            gateway.connections.discard(connection)
+
+    Sock(app).route(PATH, endpoint=_ENDPOINT)(connect)
+    app.before_request(lambda: _refuse(gateway) if request.endpoint == _ENDPOINT else None)
+    app.register_error_handler(RemoteProtocolError, lambda error: (f"not a WebSocket handshake: {error}\n", 400))
+
+
+def _refuse(gateway: Gateway) -> Response | None:
+    """Refuse what may not connect, with an HTTP status that says why."""
+    if gateway.draining:
+        abort(503, "the gateway is going down; connect to another one")
+    if not is_allowed(request.headers.get("Origin"), request.host, gateway.settings.allowed_origins):
+        abort(403, "pages of this origin may not connect; MANYHANDS_ALLOWED_ORIGINS lists those that may")
+    offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    if not set(offered) & set(SUBPROTOCOLS):
+        abort(400, f"name one of the subprotocols {', '.join(SUBPROTOCOLS)}")
+    # flask-sock would agree to permessage-deflate, which costs each connection hundreds of KB.
+    request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+    return None
+
+
+def _handshake() -> Handshake:
+    headers = {name: value for name, value in request.headers.items() if name.lower() != "cookie"}
+    return Handshake(headers, request.cookies.to_dict())

@@ -1,0 +1,99 @@
+"""One session's updates inside this gateway: in order, without a gap, each connection getting every one once.
+
+A feed does no I/O. It says when the log must be read, and the hub reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from manyhands_gateway.connection import Connection
+from manyhands_gateway.delivery import Delivery
+
+#: Updates kept while the log is being read. More are dropped, which the next look at the log makes good.
+MAX_WAITING = 1000
+
+
+class Feed:
+    """The session's connections, and how far they have come.
+
+    Invariant: every member has had all updates up to `seq`, or its welcome counted more than these. A connection
+    joins before its welcome is read from the store, so whatever the welcome does not count lies in its buffer, or is
+    still to come.
+    """
+
+    __slots__ = ("channel", "filling", "joining", "members", "seq", "session", "waiting")
+
+    def __init__(self, session: str, channel: bytes) -> None:
+        self.session, self.channel = session, channel
+        #: The last update that was passed on; None until the first member has had its welcome.
+        self.seq: int | None = None
+        self.members: set[Connection] = set()
+        self.joining: dict[Connection, list[Delivery]] = {}
+        #: What arrived while `seq` was unknown or the log was being read.
+        self.waiting: list[Delivery] = []
+        self.filling = False
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Members and those who are joining."""
+        return [*self.members, *self.joining]
+
+    def receive(self, update: Delivery) -> bool:
+        """Take an update in; True when some before it are missing and the log must be read."""
+        if self.seq is None or self.filling:
+            self._wait(update)
+            return False
+        if update.seq <= self.seq:
+            return False
+        if update.seq > self.seq + 1:
+            self._wait(update)
+            return True
+        self.seq = update.seq
+        for member in self.members:
+            member.deliver(update)
+        for buffer in self.joining.values():
+            buffer.append(update)
+        return False
+
+    def join(self, connection: Connection) -> None:
+        """Buffer updates for a connection whose welcome is about to be read."""
+        self.joining[connection] = []
+
+    def welcomed(self, connection: Connection, seq: int) -> bool:
+        """Go on with a connection that was sent a welcome up to `seq`; True when the log must be read."""
+        buffered = self.joining.pop(connection)
+        self.members.add(connection)
+        for update in buffered:
+            connection.deliver(update)
+        if self.seq is None:
+            self.seq = seq
+            return self.catch_up(())
+        return False
+
+    def leave(self, connection: Connection) -> bool:
+        """Forget a connection; True when nobody is left."""
+        self.members.discard(connection)
+        self.joining.pop(connection, None)
+        return not self.members and not self.joining
+
+    def catch_up(self, logged: Iterable[Delivery]) -> bool:
+        """Pass on what the log had, then what arrived meanwhile; True when that still leaves a gap."""
+        waiting, self.waiting = self.waiting, []
+        gaps = [self.receive(update) for update in (*logged, *sorted(waiting, key=_seq))]
+        return any(gaps)
+
+    def start_over(self) -> None:
+        """Make all members join again: what they have seen does not lead to what the store holds."""
+        self.seq = None
+        self.waiting = []
+        self.joining = {connection: [] for connection in self.connections}
+        self.members.clear()
+
+    def _wait(self, update: Delivery) -> None:
+        if len(self.waiting) < MAX_WAITING:
+            self.waiting.append(update)
+
+
+def _seq(update: Delivery) -> int:
+    return update.seq

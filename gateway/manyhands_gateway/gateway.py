@@ -1,0 +1,101 @@
+"""All parts of one gateway process, put together: made after the fork, ended in order."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import gevent
+
+from manyhands import envelopes
+from manyhands.doorbell import Doorbell
+from manyhands.keys import Keys
+from manyhands.settings import Settings
+from manyhands.store.contract import Store
+from manyhands.store.redis_store import RedisStore
+from manyhands.wire import Close
+from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.connection import CLOSE_WITHIN, Connection
+from manyhands_gateway.conversation import Services
+from manyhands_gateway.handler_names import HandlerNames
+from manyhands_gateway.housekeeper import Housekeeper
+from manyhands_gateway.hub import Hub
+from manyhands_gateway.readiness import Readiness
+from manyhands_gateway.ringer import Ringer
+from manyhands_gateway.sessions import Sessions
+from manyhands_gateway.subscriber import Subscriber
+
+log = logging.getLogger(__name__)
+
+#: Seconds over which the browsers of a gateway that goes come back to the others.
+SPREAD = 5.0
+#: Seconds for what was accepted to be rung.
+RING_WITHIN = 4.0
+#: Seconds for events that have come to be accepted.
+RECEIPTS_WITHIN = 2.0
+#: Seconds between two looks whether all connections have gone.
+LOOK = 0.05
+
+
+class Gateway:
+    """One process's parts."""
+
+    def __init__(self, settings: Settings, store: Store | None = None, doorbell: Any = None) -> None:
+        """Make the parts; nothing is sent to Redis or the broker before `start`."""
+        self.settings = settings
+        self.store: Store = store or RedisStore.from_settings(settings)
+        self._doorbell = doorbell or Doorbell(settings)
+        keys = Keys(settings.namespace)
+        sessions = Sessions(settings, self.store)
+        self.names = HandlerNames(self.store)
+        self.hub = Hub(self.store, keys, sessions)
+        self.ringer = Ringer(self._doorbell)
+        self.accepter = Accepter(self.store, self.ringer)
+        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter)
+        self.housekeeper = Housekeeper(sessions.defaults.renew)
+        self.readiness = Readiness(self.store, self._doorbell.ping)
+        self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)
+        #: Set once the process is about to end: no more connections.
+        self.draining = False
+
+    @property
+    def connections(self) -> set[Connection]:
+        """The sockets that are open."""
+        return self.housekeeper.connections
+
+    def start(self) -> None:
+        """Start every greenlet of the process."""
+        self.subscriber.start()
+        self.hub.start(self.subscriber)
+        self.ringer.start()
+        self.accepter.start()
+        self.housekeeper.start()
+
+    def drain(self) -> None:
+        """Send every browser away, to come back elsewhere; returns when they have gone, or soon."""
+        self.draining = True
+        log.info("going down: sending %d browsers to other gateways", len(self.connections))
+        for connection in list(self.connections):
+            connection.send(envelopes.restart(round(random.uniform(0, SPREAD), 3)))
+            connection.protocol.closed()
+        # Nothing new comes; what has come gets its receipt before the close.
+        self._wait(lambda: not any(connection.unanswered for connection in self.connections), RECEIPTS_WITHIN)
+        for connection in list(self.connections):
+            connection.close(Close.RESTART, "the gateway restarts")
+        self._wait(lambda: not self.connections, CLOSE_WITHIN + 1)
+
+    def _wait(self, condition: Callable[[], bool], timeout: float) -> None:
+        deadline = monotonic() + timeout
+        while not condition() and monotonic() < deadline:
+            gevent.sleep(LOOK)
+
+    def stop(self) -> None:
+        """End every greenlet. What was accepted is rung before, if the broker answers."""
+        self.accepter.stop()
+        self.ringer.stop(RING_WITHIN)
+        self.housekeeper.stop()
+        self.hub.stop()
+        self.subscriber.stop()

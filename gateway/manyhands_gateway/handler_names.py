@@ -1,0 +1,73 @@
+"""The names of the app's handlers, as its workers have announced them: what events may ask for."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from time import monotonic
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from manyhands.errors import Unavailable
+from manyhands.store.contract import Store
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which known names are read again, in the background.
+STALE_AFTER = 5.0
+#: Seconds between two reads for names that are unknown: a new version's handlers are found at once, and a browser
+#: that sends nonsense costs one read a second.
+ASK_AGAIN = 1.0
+
+
+class HandlerNames:
+    """A cache of `store.handlers()`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._names: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+        self._refreshing = False
+        # Held while the store is asked, so that a crowd of unknown names asks once.
+        self._asking = BoundedSemaphore()
+
+    def knows(self, name: str) -> bool:
+        """Tell whether a handler of that name is announced. Waits only for unknown ones. Raises `Unavailable`."""
+        if name in self._names:
+            self._refresh_soon()
+            return True
+        with self._asking:
+            if monotonic() - self._read_at > ASK_AGAIN:
+                self._read()
+        return name in self._names
+
+    def all(self) -> list[str]:
+        """Give every name, sorted. Raises `Unavailable`."""
+        self._read()
+        return sorted(self._names)
+
+    def explain(self, name: str) -> str:
+        """Say that a name is unknown, and which one is nearest."""
+        near = difflib.get_close_matches(name, self._names, n=1)
+        hint = f"; the nearest one is {near[0]!r}" if near else ""
+        return f"the app has no handler {name!r}{hint}"
+
+    def _read(self) -> None:
+        self._names = self._store.handlers()
+        self._read_at = monotonic()
+
+    def _refresh_soon(self) -> None:
+        if not self._refreshing and monotonic() - self._read_at > STALE_AFTER:
+            self._refreshing = True
+            gevent.spawn(self._refresh)
+
+    def _refresh(self) -> None:
+        try:
+            self._read()
+        except Unavailable as error:
+            log.warning("can't read the names of the handlers: %s", error)
+            # Known names stay good; ask again no sooner than usual.
+            self._read_at = monotonic()
+        finally:
+            self._refreshing = False

@@ -1,0 +1,52 @@
+"""One greenlet that looks after time for all connections of a process, instead of a timer for each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+import gevent
+
+from manyhands_gateway.connection import Connection
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two rounds; 10,000 connections take about a millisecond.
+ROUND = 0.5
+#: Seconds between two runs of the slow duties.
+SLOW_ROUND = 60.0
+
+
+class Housekeeper:
+    """Looks after the connections that are open, and runs a slow duty once in a while."""
+
+    def __init__(self, duty: Callable[[], None]) -> None:
+        """`duty` is run about once a minute, and may wait."""
+        self.connections: set[Connection] = set()
+        self._duty = duty
+        self._greenlets: list[gevent.Greenlet] = []
+
+    def start(self) -> None:
+        """Start the rounds."""
+        self._greenlets = [gevent.spawn(self._rounds), gevent.spawn(self._slow_rounds)]
+
+    def stop(self) -> None:
+        """End the rounds."""
+        gevent.killall(self._greenlets)
+
+    def _rounds(self) -> None:
+        while True:
+            gevent.sleep(ROUND)
+            now = monotonic()
+            for connection in list(self.connections):
+                connection.look_after(now)
+
+    def _slow_rounds(self) -> None:
+        while True:
+            gevent.sleep(SLOW_ROUND)
+            try:
+                self._duty()
+            except Exception:
+                # One failed duty must not end those that would follow.
+                log.exception("a duty of the housekeeper failed")

@@ -1,0 +1,107 @@
+"""What waits to be written to one socket: bounded, and written by one greenlet that exists only while it must.
+
+All writes to a socket go through its outbox, so frames never mix. While the socket takes everything at once, which is
+nearly always, `put` writes by itself and there is no greenlet; a reader that lags never delays the caller.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+#: Frames that may wait. A browser that lags further behind is closed, and resumes from its `seq`.
+MAX_FRAMES = 2000
+#: Bytes that may wait before another frame is refused; a single frame may be larger.
+MAX_BYTES = 16 * 2**20
+#: Seconds in which a socket must take at least one byte.
+SEND_DEADLINE = 20.0
+#: Bytes up to which waiting frames are joined into one write.
+JOINED = 64 * 1024
+
+
+class Outbox:
+    """The one writer of a socket. Every method may be called from any greenlet, and none of them waits."""
+
+    __slots__ = ("_broken", "_bytes", "_finished", "_frames", "_overflow", "_sock", "_writing")
+
+    def __init__(self, sock: Any, overflow: Callable[[], None], broken: Callable[[], None]) -> None:
+        """`overflow` is called when too much waits, or the socket takes nothing; `broken` when it is gone."""
+        self._sock, self._overflow, self._broken = sock, overflow, broken
+        self._frames: deque[bytes] = deque()
+        self._bytes = 0
+        self._writing = False
+        self._finished = False
+
+    def put(self, frame: bytes) -> None:
+        """Write a frame, now or when its turn comes. Does nothing after `finish`."""
+        if self._finished:
+            return
+        if self._writing and (len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES):
+            self._overflow()
+            return
+        self._write_or_keep(frame)
+
+    def finish(self, frame: bytes, *, drop: bool = False) -> None:
+        """Write a last frame, after all that waits or, with `drop`, after no more than the frame being written."""
+        if self._finished:
+            return
+        self._finished = True
+        if drop:
+            self._frames.clear()
+            self._bytes = 0
+        self._write_or_keep(frame)
+
+    def _write_or_keep(self, frame: bytes) -> None:
+        # Nothing between here and the return lets another greenlet run, so no frame can slip in between.
+        if not self._writing:
+            sent = self._send_some(frame)
+            if sent is None or sent == len(frame):
+                return
+            frame = frame[sent:]
+            self._writing = True
+            gevent.spawn(self._write)
+        self._frames.append(frame)
+        self._bytes += len(frame)
+
+    def _send_some(self, data: bytes) -> int | None:
+        """Send what the socket takes without waiting; None when it is gone."""
+        try:
+            # gevent's own third parameter: a timeout of zero never waits.
+            return int(self._sock.send(data, 0, 0.0))
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self._broken()
+            return None
+
+    def _write(self) -> None:
+        try:
+            while self._frames:
+                self._send_all(self._take())
+        except gevent.Timeout:
+            # The socket has taken nothing for so long that nobody reads; a close frame would not get through.
+            self._overflow()
+            self._broken()
+        except OSError:
+            self._broken()
+        finally:
+            self._writing = False
+
+    def _take(self) -> bytes:
+        parts = [self._frames.popleft()]
+        size = len(parts[0])
+        while self._frames and size + len(self._frames[0]) <= JOINED:
+            parts.append(self._frames.popleft())
+            size += len(parts[-1])
+        self._bytes -= size
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _send_all(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            with gevent.Timeout(SEND_DEADLINE):
+                sent = self._sock.send(rest)
+            rest = rest[sent:]

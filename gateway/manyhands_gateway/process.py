@@ -1,0 +1,142 @@
+"""The processes of a gateway: gunicorn's arbiter, and workers that each make parts of their own after the fork."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import socket
+import sys
+from typing import Any
+
+import gevent
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.ggevent import GeventWorker
+
+from manyhands.errors import ManyHandsError
+from manyhands.settings import Settings
+from manyhands_gateway.application import EXTENSION, create_app, find_directory
+from manyhands_gateway.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+#: Sockets of one process.
+CONNECTIONS = 20_000
+#: Seconds from SIGTERM until gunicorn kills what is left; the contract allows 25 for all.
+GRACE = 20
+#: Seconds without a sign of life after which gunicorn takes a process for hung.
+HUNG = 60
+#: Seconds that an idle HTTP connection is kept. Longer ones hold up a process that goes down.
+KEEP_ALIVE = 2
+BACKLOG = 2048
+
+
+class PortUnusable(ManyHandsError):
+    """The address can't be listened on, most often because something else does."""
+
+    def __init__(self, host: str, port: int, cause: OSError) -> None:
+        self.host, self.port = host, port
+        super().__init__(f"can't listen on port {port} of {host}: {cause.strerror or cause}; choose another --port")
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """A process that sends its browsers away before it ends."""
+
+    _going = False
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Take SIGTERM: gunicorn's own handling would drop the sockets without a close frame."""
+        if not self._going:
+            self._going = True
+            # Called as a signal handler, which may not wait; `run` stops accepting meanwhile.
+            gevent.spawn(self._gateway.drain)
+        super().handle_exit(sig, frame)
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        super().run()
+        self._gateway.stop()
+
+    @property
+    def _gateway(self) -> Gateway:
+        gateway: Gateway = self.wsgi.extensions[EXTENSION]
+        return gateway
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn, configured by us alone: no files, no variables, no command line."""
+
+    def __init__(self, settings: Settings, listener: socket.socket, processes: int) -> None:
+        self._settings, self._listener, self._processes = settings, listener, processes
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set what we want otherwise than gunicorn's defaults."""
+        options = {
+            "bind": f"fd://{self._listener.detach()}",
+            "workers": self._processes,
+            "worker_class": Worker,
+            "worker_connections": CONNECTIONS,
+            "backlog": BACKLOG,
+            "graceful_timeout": GRACE,
+            "timeout": HUNG,
+            "keepalive": KEEP_ALIVE,
+            "accesslog": None,
+            "loglevel": "warning",
+            "proc_name": "manyhands gateway",
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            if name in self.cfg.settings:
+                self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Make a worker process's application; gunicorn calls this after the fork."""
+        app = create_app(self._settings)
+        gateway: Gateway = app.extensions[EXTENSION]
+        gateway.start()
+        return app
+
+
+def run(settings: Settings, host: str, port: int, processes: int) -> int:
+    """Check what can be checked before the fork, say where we listen, and serve."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # Asked for here, where a missing one still ends the command with a clear word.
+    _ = (settings.redis, settings.broker, settings.secrets, find_directory(settings))
+    listener = listen(host, port)
+    _allow_many_files()
+    print(f"manyhands gateway: listening on {_url(listener)}", flush=True)
+    try:
+        Server(settings, listener, processes).run()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket. Raises `PortUnusable`."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise PortUnusable(host, port, error) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortUnusable(host, port, error) from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each socket is a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,90 @@
+"""Beginning and resuming sessions: what a hello leads to, and what its welcome holds."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgpack
+
+from manyhands import envelopes, fields
+from manyhands.settings import Settings
+from manyhands.store.contract import Session, Store, Welcome
+from manyhands.wire import SUBPROTOCOL_JSON, Key
+from manyhands_gateway.defaults import DefaultsCache
+from manyhands_gateway.frames import transcode
+from manyhands_gateway.framing import data_frame
+from manyhands_gateway.tokens import Tokens, new_session_id
+
+log = logging.getLogger(__name__)
+
+_pack = msgpack.packb
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """A welcome, encoded, and the missed updates that follow it."""
+
+    seq: int
+    envelope: bytes
+    missed: Sequence[bytes] = ()
+
+    def frames(self, subprotocol: str) -> list[bytes]:
+        """Frame all of it."""
+        payloads = [self.envelope, *self.missed]
+        if subprotocol == SUBPROTOCOL_JSON:
+            payloads = [transcode(payload) for payload in payloads]
+        return [data_frame(payload, subprotocol) for payload in payloads]
+
+
+class Sessions:
+    """Sessions as browsers meet them. Every method may wait for the store, and raises `Unavailable`."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._tokens = Tokens(settings)
+        self.defaults = DefaultsCache(store)
+
+    def begin(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | None:
+        """Create a session and give its id; None when no worker has ever announced the app."""
+        announcement = self._store.announcement()
+        if announcement is None:
+            return None
+        session = Session(new_session_id(), announcement.defaults, announcement.version, headers, cookies)
+        self._store.create(session)
+        return session.id
+
+    def verify(self, token: str) -> str | None:
+        """Give the session that a token names, whether or not it still lives; None for a forged one."""
+        return self._tokens.verify(token)
+
+    def greet(self, session: str, client: str, seq: int | None, *, resumed: bool) -> Greeting | None:
+        """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown."""
+        welcome = self._store.welcome(session, client, seq)
+        if welcome is None:
+            return None
+        head = envelopes.welcome(
+            self._tokens.sign(session), resumed=resumed, seq=welcome.seq, n=welcome.highest_n, pending=welcome.pending
+        )
+        encoded = {key: _pack(value) for key, value in head.items()}
+        encoded[Key.ENDED] = msgpack.Packer().pack_array_header(len(welcome.ended)) + b"".join(welcome.ended)
+        if welcome.updates is None:
+            encoded[Key.STATE] = self._snapshot(welcome)
+        return Greeting(welcome.seq, _join(encoded), welcome.updates or ())
+
+    def _snapshot(self, welcome: Welcome) -> bytes:
+        content_hash = welcome.session.defaults
+        if self._settings.dev:
+            announcement = self._store.announcement()
+            content_hash = announcement.defaults if announcement else content_hash
+        tree = fields.build_tree(self.defaults.get(content_hash), welcome.fields or {})
+        return fields.encode_public(tree)
+
+
+def _join(encoded: Mapping[str, bytes]) -> bytes:
+    """Join encoded values to an encoded map, without decoding any."""
+    parts = [msgpack.Packer().pack_map_header(len(encoded))]
+    for key, value in encoded.items():
+        parts += (_pack(key), value)
+    return b"".join(parts)
