@@ -22,23 +22,11 @@ from manyhands import codec
 from manyhands.app_files import is_own, own_python_files
 from manyhands.app_location import AppLocation
 from manyhands.errors import AppImportError
-from manyhands.handlers import OUR_PACKAGES, Handler, NotExposed, find_handlers
+from manyhands.handlers import OUR_PACKAGES, find_handlers
+from manyhands.loaded_app import LoadedApp as LoadedApp
 
 #: Bytes of the hashes of code and defaults: enough to tell versions apart, short enough to be read out.
 HASH_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedApp:
-    """An app that was imported."""
-
-    handlers: Mapping[str, Handler]
-    not_exposed: list[NotExposed]
-    #: What `init_state` declared, as fields; empty if it wasn't called.
-    defaults: Mapping[bytes, bytes]
-    defaults_hash: str
-    #: A hash of the app's code.
-    version: str
 
 
 @dataclass(slots=True)

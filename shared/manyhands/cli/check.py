@@ -1,0 +1,86 @@
+"""Import the app and list its handlers, and what is not one and why."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from manyhands.app_location import AppLocation, locate
+from manyhands.errors import AppImportError
+from manyhands.handlers import Handler
+from manyhands.loaded_app import LoadedApp
+from manyhands.settings import Settings
+
+#: Columns before a reason or a docstring.
+INDENT = "      "
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's argument."""
+    parser.add_argument("app", nargs="?", metavar="APP", help="directory, file or module (default: MANYHANDS_APP)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report; 1 when the app can't be imported."""
+    location = locate(arguments.app or Settings.from_environ(os.environ).app)
+    app = load_or_explain(location)
+    if app is None:
+        return 1
+    print("\n".join(report(location, app)))
+    return 0
+
+
+def load_or_explain(location: AppLocation) -> LoadedApp | None:
+    """Import the app; what it prints goes to stderr. Where that fails, say why, with the app's traceback."""
+    from manyhands_worker.loader import format_import_error, load
+
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return load(location)
+    except AppImportError as error:
+        print(f"{format_import_error(error)}\nmanyhands: {error}", file=sys.stderr)
+        return None
+
+
+def report(location: AppLocation, app: LoadedApp) -> Iterator[str]:
+    """Write the lines of the report."""
+    yield f"{location.module}, from {location.file}"
+    yield f"version {app.version}, {_count(len(app.defaults), 'default')}"
+    yield ""
+    yield f"{_count(len(app.handlers), 'handler')}:"
+    for handler in app.handlers.values():
+        yield f"  {signature(handler)}  {where(handler.file, handler.line, location)}"
+    if app.not_exposed:
+        yield ""
+        yield "Not a handler:"
+    for one in app.not_exposed:
+        yield f"  {one.name}  {where(one.file, one.line, location)}".rstrip()
+        yield from _wrapped([one.reason])
+
+
+def signature(handler: Handler) -> str:
+    """Write a handler as it would be defined."""
+    return f"{'async ' if handler.is_async else ''}{handler.name}({', '.join(handler.parameters)})"
+
+
+def where(file: str | None, line: int | None, location: AppLocation) -> str:
+    """Write file and line, from the app's directory on where it lies there."""
+    if file is None or file.startswith("<"):  # code that Python made up, or brought along frozen
+        return ""
+    path = Path(file)
+    shown = path.relative_to(location.directory) if path.is_relative_to(location.directory) else path
+    return f"{shown}:{line}"
+
+
+def _wrapped(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from textwrap.wrap(text, 100, initial_indent=INDENT, subsequent_indent=INDENT)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

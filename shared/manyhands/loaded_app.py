@@ -1,0 +1,21 @@
+"""An app that was imported: what the loader gives to the worker and to the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from manyhands.handlers import Handler, NotExposed
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedApp:
+    """What an app consists of."""
+
+    handlers: Mapping[str, Handler]
+    not_exposed: Sequence[NotExposed]
+    #: What `init_state` declared, as fields; empty if it wasn't called.
+    defaults: Mapping[bytes, bytes]
+    defaults_hash: str
+    #: A hash of the app's code.
+    version: str
