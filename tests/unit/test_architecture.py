@@ -72,9 +72,10 @@ def imports(node: ast.AST) -> Iterator[str]:
 
 
 def imports_when_loaded(tree: ast.Module) -> set[str]:
-    """Give the modules that are imported when a module is loaded, not when a function of it is called."""
+    """Give the modules that are imported when a module is loaded: not in functions, nor for a type checker alone."""
     functions = [one for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    later = {id(one) for function in functions for one in ast.walk(function)}
+    for_types = [one for one in ast.walk(tree) if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]
+    later = {id(one) for outer in (*functions, *for_types) for one in ast.walk(outer)}
     return {
         name for one in ast.walk(tree) if isinstance(one, (ast.Import, ast.ImportFrom)) and id(one) not in later
         for name in imports(one)
