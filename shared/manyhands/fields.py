@@ -31,7 +31,12 @@ CUT = b"\xc1X"
 
 
 class Op(StrEnum):
-    """The kinds of writes, in an op `(kind, field, value)`."""
+    """The kinds of writes, in an op `(kind, field, value)`.
+
+    Behind `LEAF`, `LEAF_OVER_DICT` and `DICT` may stand a number: how many of the levels above, from the top, are
+    dicts of the defaults. A missing level below these becomes a DICT of its own. That happens when a detached run
+    writes below a dict which another event has deleted meanwhile.
+    """
 
     #: A leaf where the defaults have no dict.
     LEAF = "L"
@@ -62,6 +67,14 @@ def is_dict(value: bytes | None) -> bool:
     return value is not None and value[:2] == DICT
 
 
+def count_dicts_above(path: Path, fields: Mapping[bytes, bytes]) -> int:
+    """Count the levels above a path, from the top, that are dicts in some fields."""
+    for level in range(1, len(path)):
+        if not is_dict(fields.get(encode_path(path[:level]))):
+            return level - 1
+    return len(path) - 1
+
+
 def encode_marker(value: Mapping[str, Any]) -> bytes:
     """Encode the marker of a dict, with the order of its keys."""
     return DICT + b"".join(segment(codec.checked_key(key, ())) for key in value)
@@ -76,7 +89,8 @@ def ancestors(field: bytes) -> Iterator[bytes]:
 
 def apply(fields: MutableMapping[bytes, bytes], ops: Iterable[tuple[str, bytes, bytes]]) -> None:
     """Write to a session's fields."""
-    for kind, field, value in ops:
+    for tagged, field, value in ops:
+        kind, dicts_above = tagged[:1], tagged[1:]
         if kind == Op.BELOW:
             fields[field] = value
             continue
@@ -87,10 +101,18 @@ def apply(fields: MutableMapping[bytes, bytes], ops: Iterable[tuple[str, bytes, 
         if kind in (Op.DELETE, Op.CUT):
             _delete(fields, field, cut=kind == Op.CUT)
             continue
-        for above in ancestors(field):
-            if not is_dict(fields.get(above, DICT)):
-                fields[above] = DICT
+        _make_dicts_above(fields, field, int(dicts_above) if dicts_above else None)
         fields[field] = value
+
+
+def _make_dicts_above(fields: MutableMapping[bytes, bytes], field: bytes, dicts_above: int | None) -> None:
+    cut = False
+    for level, above in enumerate(ancestors(field)):
+        there = fields.get(above)
+        in_defaults = not cut and (dicts_above is None or level < dicts_above)
+        if not is_dict(there) and not (there is None and in_defaults):
+            fields[above] = DICT
+        cut = cut or above in fields
 
 
 def _delete(fields: MutableMapping[bytes, bytes], field: bytes, *, cut: bool) -> None:
@@ -123,21 +145,25 @@ def _encode_leaf(value: object, path: Path) -> bytes:
     return value if type(value) is Stored else codec.encode_with_view(value, path)
 
 
-def encode_assignment(path: Path, value: object, *, over_dict: bool) -> list[tuple[str, bytes, bytes]]:
+def encode_assignment(
+    path: Path, value: object, *, over_dict: bool, dicts_above: int | None = None
+) -> list[tuple[str, bytes, bytes]]:
     """Encode `state[path] = value` as ops. Raises `NotSerialisable`.
 
-    `over_dict`: the defaults have a dict at the path.
+    `over_dict`: the defaults have a dict at the path. `dicts_above`: how many levels above it are dicts of the
+    defaults; None where all that the session does not hold are.
     """
     if len(path) > MAX_NESTING:
         raise codec.too_deep(path, value)
     for position, name in enumerate(path):
         codec.checked_key(name, path[:position])
+    tag = "" if dicts_above is None or len(path) == 1 else str(dicts_above)
     if isinstance(value, Mapping):
         value = plain_dict(value)
         below = [(Op.BELOW.value, field, stored) for field, stored in _encode_below(path, value)]
-        return [(Op.DICT.value, encode_path(path), encode_marker(value)), *below]
+        return [(Op.DICT.value + tag, encode_path(path), encode_marker(value)), *below]
     kind = Op.LEAF_OVER_DICT if over_dict else Op.LEAF
-    return [(kind.value, encode_path(path), _encode_leaf(value, path))]
+    return [(kind.value + tag, encode_path(path), _encode_leaf(value, path))]
 
 
 def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -> Tree:

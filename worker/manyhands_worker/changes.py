@@ -8,7 +8,7 @@ from typing import Any
 
 from manyhands import codec
 from manyhands.errors import NotSerialisable
-from manyhands.fields import Op, build_tree, encode_assignment, encode_public
+from manyhands.fields import Op, build_tree, count_dicts_above, encode_assignment, encode_public, is_dict
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path, encode_path, is_public
 
@@ -38,7 +38,7 @@ def encode_changes(mutations: Sequence[Mutation], defaults: Mapping[bytes, bytes
     for mutation in mutations:
         try:
             in_defaults = any_defaults or encode_path(mutation.path) in defaults
-            _encode(changes, mutation, in_defaults)
+            _encode(changes, mutation, in_defaults, count_dicts_above(mutation.path, defaults))
         except NotSerialisable as error:
             changes.errors.append(error)
         except UnicodeEncodeError:
@@ -47,24 +47,24 @@ def encode_changes(mutations: Sequence[Mutation], defaults: Mapping[bytes, bytes
     return changes
 
 
-def _encode(changes: Changes, mutation: Mutation, in_defaults: bool) -> None:
+def _encode(changes: Changes, mutation: Mutation, in_defaults: bool, dicts_above: int) -> None:
     path = mutation.path
     if mutation.deleted:
         changes.ops.append(((Op.CUT if in_defaults else Op.DELETE).value, encode_path(path), b""))
         if is_public(path):
             changes.unset.append(path)
         return
-    ops = _encode_stable(path, mutation.value, in_defaults)
+    ops = _encode_stable(path, mutation.value, in_defaults, dicts_above)
     changes.ops += ops
     if is_public(path):
         changes.set_views.append((path, _view_of(path, ops)))
 
 
-def _encode_stable(path: Path, value: Any, in_defaults: bool) -> list[tuple[str, bytes, bytes]]:
+def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) -> list[tuple[str, bytes, bytes]]:
     # The handler runs on while a partial update is encoded, and may grow a dict or list under our hands.
     for _ in range(ENCODING_ATTEMPTS):
         try:
-            return encode_assignment(path, value, over_dict=in_defaults)
+            return encode_assignment(path, value, over_dict=in_defaults, dicts_above=dicts_above)
         except RuntimeError as error:
             changed = error
     cure = "it kept changing while it was stored; assign a copy, or change it less often"
@@ -72,7 +72,7 @@ def _encode_stable(path: Path, value: Any, in_defaults: bool) -> list[tuple[str,
 
 
 def _view_of(path: Path, ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:
-    if ops[0][0] != Op.DICT:
+    if not is_dict(ops[0][2]):
         return codec.view_part(ops[0][2])
     tree: Any = build_tree({}, {stored: value for _, stored, value in ops})
     for name in decode_path(ops[0][1]):

@@ -313,7 +313,8 @@ class MemoryStore:
     def _repeat(self, record: _Record, commit: Commit, first: Committed) -> Committed:
         if commit.next_token and record.run == commit.next_token:
             return replace(first, turn=self._begin_first(record, commit.next_token, known=-1))
-        return replace(first, ring=self._ring(record)) if record.mailbox and not record.run else first
+        waits = bool(record.mailbox) or bool(self._dead_runs(record))
+        return replace(first, ring=self._ring(record)) if waits and not record.run else first
 
     def _write(self, record: _Record, commit: Commit) -> None:
         if not commit.ops:

@@ -22,7 +22,7 @@ for i = 2, 3 do
     end
     -- Whether it was rung then is unknown: once more does no harm.
     local again = ''
-    if meta[1] == '' and call('LLEN', MAILBOX) > 0 then again = ring() end
+    if meta[1] == '' and (call('LLEN', MAILBOX) > 0 or #dead_runs() > 0) then again = ring() end
     return {tonumber(seq), version, again}
   end
 end
@@ -55,14 +55,21 @@ local function delete(field, cut)
   if cut then call('HSET', STATE, field, CUT) else call('HDEL', STATE, field) end
 end
 
--- The same as fields.apply.
-local function write(kind, field, value)
+-- The same as fields.apply. A kind may carry how many levels above are dicts of the defaults.
+local function write(tagged, field, value)
+  local kind, dicts_above = string.sub(tagged, 1, 1), tonumber(string.sub(tagged, 2))
   local before = call('HGET', STATE, field)
   if (before and string.sub(before, 1, 2) == DICT) or (not before and kind ~= 'L') then clear_below(field) end
   if kind == 'U' or kind == 'C' then return delete(field, kind == 'C') end
-  for _, one in ipairs(above(field)) do
-    local over = call('HGET', STATE, one)
-    if over and string.sub(over, 1, 2) ~= DICT then call('HSET', STATE, one, DICT) end
+  local cut = false
+  for level, one in ipairs(above(field)) do
+    local there = call('HGET', STATE, one)
+    local in_defaults = not cut and (not dicts_above or level <= dicts_above)
+    if there and string.sub(there, 1, 2) ~= DICT or not there and not in_defaults then
+      call('HSET', STATE, one, DICT)
+      there = DICT
+    end
+    cut = cut or there
   end
   call('HSET', STATE, field, value)
 end

@@ -1,0 +1,3 @@
+"""An app's own module of this name."""
+
+NAME = "the app's own shared"
