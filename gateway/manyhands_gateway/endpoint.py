@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response, abort, request
 from flask_sock import Sock
-from simple_websocket import Server
 from wsproto.utilities import RemoteProtocolError
 
 from manyhands_gateway import socket
@@ -24,7 +25,7 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
     settings = gateway.settings
     limit = socket.frame_limit(settings.max_payload)
 
-    def connect(server: Server) -> None:
+    def connect(server: Any) -> None:
         connection = Connection(server.sock, server.subprotocol, settings.max_payload)
         conversation = Conversation(connection, _handshake(), gateway.services)
         gateway.connections.add(connection)

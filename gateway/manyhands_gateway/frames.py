@@ -45,8 +45,7 @@ def encode_frame(envelope: object, subprotocol: str) -> bytes:
     """Encode an envelope of views."""
     if subprotocol == SUBPROTOCOL_JSON:
         return encode_json(envelope)
-    encoded: bytes = msgpack.packb(envelope)
-    return encoded
+    return pack(envelope)
 
 
 def encode_json(value: object) -> bytes:
@@ -56,6 +55,12 @@ def encode_json(value: object) -> bytes:
         return _json.encode(value).encode()
     except (TypeError, ValueError):
         return _json.encode(codec.jsonable(value)).encode()
+
+
+def pack(value: object) -> bytes:
+    """Encode a view as msgpack."""
+    packed: Any = msgpack.packb(value)
+    return bytes(packed)
 
 
 def transcode(encoded: bytes) -> bytes:

@@ -14,7 +14,7 @@ import gevent
 
 #: Frames that may wait. A browser that lags further behind is closed, and resumes from its `seq`.
 MAX_FRAMES = 2000
-#: Bytes that may wait before another frame is refused; a single frame may be larger.
+#: Bytes that may wait behind the frame being written, which may be of any size, before another one is refused.
 MAX_BYTES = 16 * 2**20
 #: Seconds in which a socket must take at least one byte.
 SEND_DEADLINE = 20.0
@@ -25,21 +25,23 @@ JOINED = 64 * 1024
 class Outbox:
     """The one writer of a socket. Every method may be called from any greenlet, and none of them waits."""
 
-    __slots__ = ("_broken", "_bytes", "_finished", "_frames", "_overflow", "_sock", "_writing")
+    __slots__ = ("_broken", "_bytes", "_current", "_finished", "_frames", "_overflow", "_sock")
 
     def __init__(self, sock: Any, overflow: Callable[[], None], broken: Callable[[], None]) -> None:
         """`overflow` is called when too much waits, or the socket takes nothing; `broken` when it is gone."""
         self._sock, self._overflow, self._broken = sock, overflow, broken
+        #: What the writer greenlet is writing, which may be the rest of a frame; `b""` while there is no greenlet.
+        self._current = b""
+        #: What waits behind it, and its bytes.
         self._frames: deque[bytes] = deque()
         self._bytes = 0
-        self._writing = False
         self._finished = False
 
     def put(self, frame: bytes) -> None:
         """Write a frame, now or when its turn comes. Does nothing after `finish`."""
         if self._finished:
             return
-        if self._writing and (len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES):
+        if len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES:
             self._overflow()
             return
         self._write_or_keep(frame)
@@ -55,16 +57,15 @@ class Outbox:
         self._write_or_keep(frame)
 
     def _write_or_keep(self, frame: bytes) -> None:
-        # Nothing between here and the return lets another greenlet run, so no frame can slip in between.
-        if not self._writing:
-            sent = self._send_some(frame)
-            if sent is None or sent == len(frame):
-                return
-            frame = frame[sent:]
-            self._writing = True
+        if self._current:
+            self._frames.append(frame)
+            self._bytes += len(frame)
+            return
+        # Nothing from here on lets another greenlet run, so no frame can slip in between.
+        sent = self._send_some(frame)
+        if sent is not None and sent < len(frame):
+            self._current = frame[sent:]
             gevent.spawn(self._write)
-        self._frames.append(frame)
-        self._bytes += len(frame)
 
     def _send_some(self, data: bytes) -> int | None:
         """Send what the socket takes without waiting; None when it is gone."""
@@ -79,21 +80,20 @@ class Outbox:
 
     def _write(self) -> None:
         try:
-            while self._frames:
-                self._send_all(self._take())
+            while self._current:
+                self._send_all(self._current)
+                self._current = self._take()
         except gevent.Timeout:
             # The socket has taken nothing for so long that nobody reads; a close frame would not get through.
             self._overflow()
             self._broken()
         except OSError:
             self._broken()
-        finally:
-            self._writing = False
 
     def _take(self) -> bytes:
-        parts = [self._frames.popleft()]
-        size = len(parts[0])
-        while self._frames and size + len(self._frames[0]) <= JOINED:
+        parts: list[bytes] = []
+        size = 0
+        while self._frames and (not parts or size + len(self._frames[0]) <= JOINED):
             parts.append(self._frames.popleft())
             size += len(parts[-1])
         self._bytes -= size

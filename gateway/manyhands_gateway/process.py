@@ -9,7 +9,6 @@ import sys
 from typing import Any
 
 import gevent
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -59,7 +58,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     @property
     def _gateway(self) -> Gateway:
-        gateway: Gateway = self.wsgi.extensions[EXTENSION]
+        app: Any = self.wsgi
+        gateway: Gateway = app.extensions[EXTENSION]
         return gateway
 
 
@@ -90,8 +90,8 @@ class Server(BaseApplication):  # type: ignore[misc]
             if name in self.cfg.settings:
                 self.cfg.set(name, value)
 
-    def load(self) -> Flask:
-        """Make a worker process's application; gunicorn calls this after the fork."""
+    def load(self) -> Any:
+        """Make a worker process's Flask application; gunicorn calls this after the fork."""
         app = create_app(self._settings)
         gateway: Gateway = app.extensions[EXTENSION]
         gateway.start()

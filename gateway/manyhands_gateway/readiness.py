@@ -39,7 +39,7 @@ class Readiness:
         gevent.joinall(list(running.values()), timeout=CHECK_WITHIN)
         reasons: dict[str, str] = {}
         for part, one in running.items():
-            reasons |= one.value if one.successful() else {part: f"no answer within {CHECK_WITHIN:g} s"}
+            reasons |= one.get() if one.successful() else {part: f"no answer within {CHECK_WITHIN:g} s"}
         gevent.killall(list(running.values()), block=False)
         return reasons
 

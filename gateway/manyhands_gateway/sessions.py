@@ -13,13 +13,11 @@ from manyhands.settings import Settings
 from manyhands.store.contract import Session, Store, Welcome
 from manyhands.wire import SUBPROTOCOL_JSON, Key
 from manyhands_gateway.defaults import DefaultsCache
-from manyhands_gateway.frames import transcode
+from manyhands_gateway.frames import pack, transcode
 from manyhands_gateway.framing import data_frame
 from manyhands_gateway.tokens import Tokens, new_session_id
 
 log = logging.getLogger(__name__)
-
-_pack = msgpack.packb
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ class Sessions:
         head = envelopes.welcome(
             self._tokens.sign(session), resumed=resumed, seq=welcome.seq, n=welcome.highest_n, pending=welcome.pending
         )
-        encoded = {key: _pack(value) for key, value in head.items()}
+        encoded = {key: pack(value) for key, value in head.items()}
         encoded[Key.ENDED] = msgpack.Packer().pack_array_header(len(welcome.ended)) + b"".join(welcome.ended)
         if welcome.updates is None:
             encoded[Key.STATE] = self._snapshot(welcome)
@@ -86,5 +84,5 @@ def _join(encoded: Mapping[str, bytes]) -> bytes:
     """Join encoded values to an encoded map, without decoding any."""
     parts = [msgpack.Packer().pack_map_header(len(encoded))]
     for key, value in encoded.items():
-        parts += (_pack(key), value)
+        parts += (pack(key), value)
     return b"".join(parts)

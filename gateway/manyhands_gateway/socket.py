@@ -12,7 +12,6 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from simple_websocket import Server
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 
 from manyhands.wire import Close
@@ -78,7 +77,7 @@ class Message:
         return whole.decode() if isinstance(data, str) else bytes(whole)
 
 
-def serve(server: Server, connection: Connection, conversation: Conversation, limit: int) -> None:
+def serve(server: Any, connection: Connection, conversation: Conversation, limit: int) -> None:
     """Read until the socket ends. `limit` is in bytes a message."""
     reader = _Reader(server.ws.connection, connection, conversation.receive, Message(limit))
     try:
