@@ -13,6 +13,7 @@ from manyhands.app_location import locate
 from manyhands.child import Child, Program, describe
 from manyhands.dev_folder import DevFolder
 from manyhands.embedded import EmbeddedRedis
+from manyhands.keys import Keys
 from manyhands.readiness import ask_ready, free_port, page_url
 from manyhands.redis_binary import find_redis_binary
 from manyhands.reload import can_watch, code_changes
@@ -45,6 +46,7 @@ class Development:
         self._terminal = Terminal(width=max(map(len, [OWN_NAME, *self._names])))
         self._supervisor = Supervisor(self._terminal, on_wait=self._say_what_to_mend)
         self._workers: dict[str, Child] = {}
+        self._told_why = False
 
     async def run(self) -> int:
         """Run until a signal, or a child that can't go on, stops it. Whatever was started has ended by then."""
@@ -55,6 +57,9 @@ class Development:
         with DevFolder(self._location.directory) as folder:
             self._port = free_port(self._host, self._port)
             with self._redis(folder) as redis:
+                if redis is not None:
+                    # Nobody runs the app yet, whatever was announced when it ran last: see `_say_when_ready`.
+                    redis.forget(Keys(self._settings.namespace).versions())
                 environ = self._environ(folder, redis)
                 self._start_children(environ)
                 async with self._background(redis, environ):
@@ -115,11 +120,10 @@ class Development:
 
     async def _say_when_ready(self) -> None:
         begun = asyncio.get_running_loop().time()
-        said = False
         while not (readiness := await ask_ready(self._host, self._port)).ready:
-            if not said and asyncio.get_running_loop().time() - begun > PATIENCE:
+            if not self._told_why and asyncio.get_running_loop().time() - begun > PATIENCE:
                 self._terminal.say(f"not ready yet: {readiness.reason}")
-                said = True
+                self._told_why = True
             await asyncio.sleep(READY_INTERVAL)
         self._terminal.say(f"\nOpen {page_url(self._host, self._port)} and click. Ctrl-C ends everything.\n")
 
@@ -147,6 +151,7 @@ class Development:
             self._supervisor.retire(old)
 
     def _say_what_to_mend(self, child: Child) -> None:
+        self._told_why = True
         self._terminal.say(
             f"{child.program.name} {describe(APP_IS_WRONG)}: the app can't be imported, see above; "
             "waiting for the next change of its code"

@@ -95,6 +95,10 @@ class EmbeddedRedis:
         if self._temporary:
             shutil.rmtree(self.data, ignore_errors=True)
 
+    def forget(self, *keys: str) -> None:
+        """Delete keys."""
+        self._ask("DEL", *keys)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -131,14 +135,18 @@ class EmbeddedRedis:
         return False
 
     def _answers(self) -> bool:
-        """Ask without a client library: importing one takes longer than the server's start."""
-        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=1.0) as connection:
-            connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+        with contextlib.suppress(OSError):
+            return self._ask("PING") == b"+PONG"
+        return False
+
+    def _ask(self, *words: str) -> bytes:
+        """Send one command and give its one-line answer. Importing a client library takes longer than all the rest."""
+        with socket.create_connection((HOST, self.port), timeout=1.0) as connection:
+            connection.sendall(_command("AUTH", self.password) + _command(*words))
             answer = b""
             while answer.count(b"\r\n") < 2 and (chunk := connection.recv(256)):
                 answer += chunk
-            return answer == b"+OK\r\n+PONG\r\n"
-        return False
+        return answer.removeprefix(b"+OK\r\n").strip()
 
     def _end_process(self) -> None:
         if self._process is None:
@@ -156,6 +164,12 @@ class EmbeddedRedis:
             lines = (self.data / LOG_NAME).read_text(errors="replace").splitlines()
             return "\n".join(lines[-12:])
         return ""
+
+
+def _command(*words: str) -> bytes:
+    """Write a command in the servers' protocol (RESP)."""
+    parts = [f"${len(word.encode())}\r\n{word}\r\n" for word in words]
+    return f"*{len(words)}\r\n{''.join(parts)}".encode()
 
 
 def quote(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import json
 import socket
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class PortInUse(ManyHandsError):
         self.host, self.port = host, port
         super().__init__(
             f"can't listen on {host} port {port}: {reason}; "
-            "choose another port with --port, or let --port 0 find a free one"
+            "choose another with --port (0 finds a free one) or --host"
         )
 
 
@@ -43,7 +44,7 @@ async def ask_ready(host: str, port: int) -> Readiness:
             status, body = await _get(reachable(host), port, "/readyz")
     except (OSError, TimeoutError):
         return Readiness(False, "the gateway does not answer yet")
-    return Readiness(status == "200", body.strip() or f"the gateway answers {status or 'nothing'}")
+    return Readiness(status == "200", _reasons(body) or f"the gateway answers {status or 'nothing'}")
 
 
 def free_port(host: str, port: int) -> int:
@@ -73,6 +74,15 @@ def reachable(host: str) -> str:
         if address.is_unspecified:
             return "127.0.0.1" if address.version == 4 else "::1"
     return host
+
+
+def _reasons(body: str) -> str:
+    """Read what a gateway that is not ready answers: `{"reasons": {part: reason}}`."""
+    with contextlib.suppress(ValueError):
+        answer = json.loads(body)
+        if isinstance(answer, dict) and isinstance(answer.get("reasons"), dict):
+            return "; ".join(map(str, answer["reasons"].values()))
+    return body.strip()
 
 
 async def _get(host: str, port: int, path: str) -> tuple[str, str]:

@@ -102,6 +102,22 @@ def test_an_app_that_no_longer_imports_shows_its_traceback_and_is_mended_by_the_
         assert tab.state["counter"] == 2
 
 
+def test_it_does_not_say_that_a_click_works_because_one_worked_when_it_last_ran(
+    dev: Dev, app: Path, processes: Processes
+) -> None:
+    dev.process.terminate()
+    good = (app / "main.py").read_text()
+    (app / "main.py").write_text("import no_such_module\n")
+    again = processes.manyhands("dev", str(app), "--port", "0", environ=ALONE)
+    again.wait_for_output("waiting for the next change of its code")
+    again.wait_for_output("listening on")
+    assert "Open http" not in again.output
+    (app / "main.py").write_text(good)
+
+    with Dev(again).tab() as tab:
+        tab.call("increment")
+
+
 def test_a_change_of_page_or_style_restarts_nothing(dev: Dev, app: Path) -> None:
     children = dev.children
     (app / "index.html").write_text("<p>another page</p>")
