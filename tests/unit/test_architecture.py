@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -365,3 +366,21 @@ def test_the_readme_lists_every_setting_with_its_default_and_meaning() -> None:
             assert not one.default
         else:
             assert one.metadata["parse"](default) == one.default
+
+
+def test_the_image_is_built_from_all_that_the_distribution_is_made_of() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    packages = project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    needed = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
+    needed |= {package.partition("/")[0] for package in packages}
+    build = (REPOSITORY / "deploy" / "Dockerfile").read_text("utf-8").partition("AS build")[2].partition("\nFROM")[0]
+    copied = {name for names in re.findall(r"^COPY (.*) \S+$", build, re.MULTILINE) for name in names.split()}
+    let_through = set(re.findall(r"^!(.*)$", (REPOSITORY / ".dockerignore").read_text("utf-8"), re.MULTILINE))
+    assert copied == needed
+    assert let_through == needed
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "Dockerfile", "nginx.conf"])
+def test_every_variable_that_a_deployment_sets_exists(name: str) -> None:
+    named = set(re.findall(r"\bMANYHANDS_[A-Z_]+\b", (REPOSITORY / "deploy" / name).read_text("utf-8")))
+    assert named <= {one.metadata["variable"] for one in dataclasses.fields(Settings)}
