@@ -14,13 +14,14 @@ from celery.worker.request import Request
 
 from manyhands.app_location import locate
 from manyhands.broker import TAKE_TURNS, make_celery
+from manyhands.errors import AppImportError
 from manyhands.settings import Settings
 from manyhands.store.contract import Announcement
 from manyhands.store.redis_store import RedisStore
 from manyhands_worker.drain import drain
 from manyhands_worker.flusher import Flusher
 from manyhands_worker.heart import Heart
-from manyhands_worker.loader import LoadedApp, load
+from manyhands_worker.loader import LoadedApp, format_import_error, load
 from manyhands_worker.output import Output, capture_streams, capturing
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.turns import Turns
@@ -71,10 +72,14 @@ def _load(app: str | None) -> LoadedApp:
     location = locate(app)
     capture_streams()
     output = Output("import")
-    with capturing(output):
-        loaded = load(location)
-    output.finish()
-    return loaded
+    try:
+        with capturing(output):
+            return load(location)
+    except AppImportError as error:
+        log.error("%s", format_import_error(error))
+        raise
+    finally:
+        output.finish()
 
 
 def _announcement(app: LoadedApp) -> Announcement:

@@ -36,6 +36,7 @@ class Running:
         with self._changed:
             if run in self._runs:
                 self._detached[run] = time.monotonic()
+                self._changed.notify_all()
 
     def remove(self, run: Run) -> None:
         """Note that a run has ended."""
