@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from support.processes import Process, Processes
+from support_dev import descendants
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 
@@ -117,6 +120,19 @@ def test_a_second_start_takes_over_from_the_first(page: Page) -> None:
     page.wait_for_function("document.querySelector('progress').value < 0.2")
 
     expect(page.get_by_text("Done.")).to_be_visible(timeout=TASK_ENDS)
+
+
+def test_clicks_while_the_gateway_is_dead_count_once_each_when_it_is_back(page: Page, dev: Process) -> None:
+    page.click("#plus")
+    expect(page.get_by_label("counter")).to_have_text("1")
+    gateway = next(pid for pid in descendants(dev.pid) if "gateway" in Path(f"/proc/{pid}/cmdline").read_text())
+    os.kill(gateway, signal.SIGKILL)
+    expect(page.locator("html")).to_have_attribute("data-mh-status", "connecting")
+    for _ in range(3):
+        page.click("#plus")
+
+    expect(page.get_by_label("counter")).to_have_text("4", timeout=TASK_ENDS)
+    expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
