@@ -17,7 +17,7 @@ from manyhands.paths import decode_path
 from manyhands.state_root import StateRoot
 from manyhands.store.contract import Commit, Committed, Ending, Fields, Refresh, Turn
 from manyhands.updates import Outcome, encode_outcome, encode_update
-from manyhands.wire import Failure
+from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes
 from manyhands_worker.output import Output
 
@@ -207,9 +207,10 @@ class Run:
 def context_of(run: Run) -> dict[str, Any]:
     """Build the `context` that a handler gets; repeaters' values are looked up in the state as it stands."""
     context = run.body.context
-    found: dict[str, Any] = {"event": context.event, "target": context.target}
+    found: dict[str, Any] = {Key.EVENT.value: context.event, Key.TARGET.value: context.target}
     for repeater in context.repeaters:
-        found["keyVariable"], found["valueVariable"] = repeater.key_variable, repeater.value_variable
+        found[Key.KEY_VARIABLE.value] = repeater.key_variable
+        found[Key.VALUE_VARIABLE.value] = repeater.value_variable
         found[repeater.key_variable] = repeater.key
         found[repeater.value_variable] = run.root.snapshot_value((*repeater.state, repeater.key))
     return found

@@ -12,6 +12,8 @@ CLIENT_GAPS = 32
 TOUCHED_PATHS = 512
 #: Milliseconds after which a doorbell that no idle worker has answered is lost.
 BELL_LOST = 1000
+#: Overdue doorbells, and leases, of one partition that one look finds; the next look, a second later, finds more.
+OVERDUE_AT_ONCE = 50
 #: Milliseconds between two looks for overdue runs, over the whole fleet.
 REAPER_INTERVAL = 950
 #: Milliseconds after which a version that no worker announces any more is forgotten, unless it is the newest.

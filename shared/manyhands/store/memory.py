@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from manyhands import fields as field_ops
 from manyhands.errors import TurnLost
@@ -29,46 +28,9 @@ from manyhands.store.contract import (
     Verdict,
     Welcome,
 )
+from manyhands.store.memory_records import Mail, Record
 from manyhands.store.numbering import Numbering
 from manyhands.updates import splice
-
-
-@dataclass(slots=True)
-class _Mail:
-    """A letter in a mailbox."""
-
-    client: str
-    n: int
-    body: bytes
-    lost_runs: int = 0
-
-
-@dataclass(slots=True)
-class _Record:
-    """All that is kept of one session."""
-
-    session: Session
-    expires: float
-    fields: dict[bytes, bytes] = field(default_factory=dict)
-    mailbox: deque[_Mail] = field(default_factory=deque)
-    clients: dict[str, Numbering] = field(default_factory=dict)
-    log: deque[bytes] = field(default_factory=deque)
-    ended: deque[tuple[str, bytes]] = field(default_factory=lambda: deque(maxlen=limits.OUTCOMES))
-    detached: OrderedDict[str, _Mail] = field(default_factory=OrderedDict)
-    touched: dict[bytes, int] = field(default_factory=dict)
-    cancels: set[tuple[str, int]] = field(default_factory=set)
-    #: Token to the end of its lease, in ms.
-    leases: dict[str, int] = field(default_factory=dict)
-    #: `(token, k)` to the first answer, without a turn.
-    answers: dict[tuple[str, int], Committed] = field(default_factory=dict)
-    seq: int = 0
-    version: int = 0
-    fence: int = 0
-    run: str = ""
-    rung: int = 0
-    floor: int = 0
-    tokens: float = 0.0
-    tokens_at: int = 0
 
 
 class MemoryStore:
@@ -81,21 +43,21 @@ class MemoryStore:
         self.published: list[tuple[str, bytes]] = []
         # Guards everything below; held for one act.
         self._lock = threading.RLock()
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, Record] = {}
         self._announced: dict[str, tuple[Announcement, int]] = {}
         self._defaults: dict[str, Fields] = {}
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
 
-    def _find(self, session: str) -> _Record | None:
+    def _find(self, session: str) -> Record | None:
         record = self._records.get(session)
         if record and record.expires <= self.clock():
             del self._records[session]
             return None
         return record
 
-    def _renew_life(self, record: _Record) -> None:
+    def _renew_life(self, record: Record) -> None:
         record.expires = self.clock() + self.settings.session_ttl
 
     def ping(self) -> None:
@@ -107,7 +69,7 @@ class MemoryStore:
         """Create a session. Repeating it changes nothing."""
         with self._lock:
             if self._find(session.id) is None:
-                made = _Record(session, self.clock() + self.settings.session_ttl)
+                made = Record(session, self.clock() + self.settings.session_ttl)
                 made.tokens, made.tokens_at = self.settings.rate_burst, self._now()
                 self._records[session.id] = made
 
@@ -134,12 +96,12 @@ class MemoryStore:
             return Receipt(Verdict.RATE_LIMITED, n, retry_after=(1 - tokens) / rate)
         record.tokens, record.tokens_at = tokens - 1, now
         record.clients[letter.client] = numbering.accepting(n)
-        record.mailbox.append(_Mail(letter.client, n, letter.body))
+        record.mailbox.append(Mail(letter.client, n, letter.body))
         self._renew_life(record)
         ring = self._ring(record) if not record.run and not record.rung else None
         return Receipt(Verdict.ACCEPTED, n, ring=ring)
 
-    def _ring(self, record: _Record) -> int:
+    def _ring(self, record: Record) -> int:
         record.rung = self._now()
         return record.rung
 
@@ -163,7 +125,7 @@ class MemoryStore:
             )
 
     @staticmethod
-    def _updates_since(record: _Record, seq: int) -> Sequence[bytes] | None:
+    def _updates_since(record: Record, seq: int) -> Sequence[bytes] | None:
         missed = record.seq - seq
         if not 0 <= missed <= len(record.log):
             return None
@@ -249,16 +211,16 @@ class MemoryStore:
                 record.mailbox.appendleft(mail)
             return self._begin_first(record, token, known=-1) if record.mailbox else None
 
-    def _lease_holds(self, record: _Record, token: str) -> bool:
+    def _lease_holds(self, record: Record, token: str) -> bool:
         return record.leases.get(token, 0) > self._now()
 
-    def _dead_runs(self, record: _Record) -> list[str]:
+    def _dead_runs(self, record: Record) -> list[str]:
         return sorted(token for token in record.detached if not self._lease_holds(record, token))
 
-    def _take_lease(self, record: _Record, token: str) -> None:
+    def _take_lease(self, record: Record, token: str) -> None:
         record.leases[token] = self._now() + round(self.settings.lease * 1000)
 
-    def _begin_first(self, record: _Record, token: str, known: int) -> Turn:
+    def _begin_first(self, record: Record, token: str, known: int) -> Turn:
         mail = record.mailbox[0]
         record.fence += 1
         record.run = token
@@ -310,13 +272,13 @@ class MemoryStore:
         except TurnLost as error:
             return error
 
-    def _repeat(self, record: _Record, commit: Commit, first: Committed) -> Committed:
+    def _repeat(self, record: Record, commit: Commit, first: Committed) -> Committed:
         if commit.next_token and record.run == commit.next_token:
             return replace(first, turn=self._begin_first(record, commit.next_token, known=-1))
         waits = bool(record.mailbox) or bool(self._dead_runs(record))
         return replace(first, ring=self._ring(record)) if waits and not record.run else first
 
-    def _write(self, record: _Record, commit: Commit) -> None:
+    def _write(self, record: Record, commit: Commit) -> None:
         if not commit.ops:
             return
         record.version += 1
@@ -328,7 +290,7 @@ class MemoryStore:
                 oldest = min(record.touched, key=record.touched.__getitem__)
                 record.floor = record.touched.pop(oldest)
 
-    def _send(self, record: _Record, update: tuple[bytes, bytes]) -> int:
+    def _send(self, record: Record, update: tuple[bytes, bytes]) -> int:
         record.seq += 1
         encoded = splice(update, record.seq)
         record.log.append(encoded)
@@ -338,11 +300,11 @@ class MemoryStore:
         return record.seq
 
     @staticmethod
-    def _remember_end(record: _Record, client: str, outcome: bytes) -> None:
+    def _remember_end(record: Record, client: str, outcome: bytes) -> None:
         if outcome:
             record.ended.append((client, outcome))
 
-    def _end_detached(self, record: _Record, commit: Commit, answer: Committed) -> Committed:
+    def _end_detached(self, record: Record, commit: Commit, answer: Committed) -> Committed:
         mail = record.detached.pop(commit.token)
         record.leases.pop(commit.token, None)
         if not record.detached:
@@ -352,7 +314,7 @@ class MemoryStore:
         record.mailbox.appendleft(mail)
         return replace(answer, ring=self._ring(record)) if not record.run and not record.rung else answer
 
-    def _end_turn(self, record: _Record, commit: Commit, answer: Committed) -> Committed:
+    def _end_turn(self, record: Record, commit: Commit, answer: Committed) -> Committed:
         record.run = ""
         if commit.ending is Ending.DETACH:
             if not record.detached:
@@ -412,7 +374,7 @@ class MemoryStore:
                 if self._is_overdue(record, lost_before)
             ]
 
-    def _is_overdue(self, record: _Record, lost_before: int) -> bool:
+    def _is_overdue(self, record: Record, lost_before: int) -> bool:
         if record.run and self._lease_holds(record, record.run):
             return False
         if record.rung and record.rung >= lost_before:

@@ -40,6 +40,8 @@ class RedisStore:
         self.keys = Keys(settings.namespace)
         self._life = round(settings.session_ttl * 1000)
         self._lease = round(settings.lease * 1000)
+        prefixes = [self.keys.of_partition(partition) for partition in range(PARTITIONS)]
+        self._all_partitions = [key for one in prefixes for key in (self.keys.bells(one), self.keys.leases(one))]
         self._client = connect(settings.redis, attempts=3)
         # A letter without a number of its own must not be sent twice.
         self._client_once = connect(settings.redis, attempts=1)
@@ -196,22 +198,12 @@ class RedisStore:
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
         """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`."""
-        seconds, micros = self._guard(self._client.time)
-        now = seconds * 1000 + micros // 1000
-        lost_before = max(served_before or 0, now - limits.BELL_LOST if idle else 0)
-        sessions = self._overdue_sessions(now, lost_before)
+        arguments = (served_before or 0, limits.BELL_LOST if idle else "", limits.OVERDUE_AT_ONCE)
+        lost_before, *members = self._call(load_script("overdue"), self._all_partitions, arguments)
+        sessions = list(dict.fromkeys(member.split()[0].decode() for member in members))
         script = load_script("ring_again")
         rings = self._pipeline([(script, session, (lost_before,)) for session in sessions], self._client)
         return [(session, ring) for session, ring in zip(sessions, rings, strict=True) if ring is not None]
-
-    def _overdue_sessions(self, now: int, lost_before: int) -> list[str]:
-        pipeline = self._client.pipeline(transaction=False)
-        for partition in range(PARTITIONS):
-            prefix = self.keys.of_partition(partition)
-            pipeline.zrange(self.keys.bells(prefix), "-inf", f"({lost_before}", byscore=True, offset=0, num=50)
-            pipeline.zrange(self.keys.leases(prefix), "-inf", now, byscore=True, offset=0, num=50)
-        found = self._guard(pipeline.execute)
-        return list(dict.fromkeys(member.split()[0].decode() for members in found for member in members))
 
     def watch(self) -> bool:
         """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""

@@ -1,0 +1,48 @@
+"""What the store in memory keeps."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from manyhands.store import limits
+from manyhands.store.contract import Committed, Session
+from manyhands.store.numbering import Numbering
+
+
+@dataclass(slots=True)
+class Mail:
+    """A letter in a mailbox."""
+
+    client: str
+    n: int
+    body: bytes
+    lost_runs: int = 0
+
+
+@dataclass(slots=True)
+class Record:
+    """All that is kept of one session."""
+
+    session: Session
+    expires: float
+    fields: dict[bytes, bytes] = field(default_factory=dict)
+    mailbox: deque[Mail] = field(default_factory=deque)
+    clients: dict[str, Numbering] = field(default_factory=dict)
+    log: deque[bytes] = field(default_factory=deque)
+    ended: deque[tuple[str, bytes]] = field(default_factory=lambda: deque(maxlen=limits.OUTCOMES))
+    detached: OrderedDict[str, Mail] = field(default_factory=OrderedDict)
+    touched: dict[bytes, int] = field(default_factory=dict)
+    cancels: set[tuple[str, int]] = field(default_factory=set)
+    #: Token to the end of its lease, in ms.
+    leases: dict[str, int] = field(default_factory=dict)
+    #: `(token, k)` to the first answer, without a turn.
+    answers: dict[tuple[str, int], Committed] = field(default_factory=dict)
+    seq: int = 0
+    version: int = 0
+    fence: int = 0
+    run: str = ""
+    rung: int = 0
+    floor: int = 0
+    tokens: float = 0.0
+    tokens_at: int = 0
