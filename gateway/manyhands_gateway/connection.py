@@ -25,6 +25,8 @@ PING_EVERY = 25.0
 DEAD_AFTER = 60.0
 #: Seconds that a peer gets to read what waits and to answer our close frame.
 CLOSE_WITHIN = 5.0
+#: Seconds that a browser which reads too slowly gets to reach our close frame, behind a frame that is half written.
+SLOW_CLOSE_WITHIN = 20.0
 #: Updates that are held back while receipts are on their way; a browser beyond that resumes from its `seq`.
 MAX_HELD = 2000
 
@@ -70,6 +72,8 @@ class Connection:
 
     def deliver(self, update: Delivery) -> None:
         """Send an update unless the browser has had it; hold it back while a receipt must come first."""
+        if self.closing:
+            return
         if self._held is not None:
             self._held.append(update)
             if len(self._held) > MAX_HELD:
@@ -139,4 +143,7 @@ class Connection:
             self.outbox.put(PING)
 
     def _lags(self) -> None:
+        if self.closing:
+            return
         self.close(Close.SLOW_CONSUMER, "the browser reads too slowly; reconnect and resume", drop=True)
+        self.deadline = monotonic() + SLOW_CLOSE_WITHIN

@@ -48,6 +48,8 @@ class Tab:
         #: Numbers of this tab's events.
         self.n = 0
         self.accepted: set[int] = set()
+        #: The number of every `accepted` that came, in order; a number that is sent again comes again.
+        self.receipts: list[int] = []
         #: The updates that ended events of this tab, or what a welcome said of their ends.
         self.ended: dict[int, dict[str, Any]] = {}
         #: Every update seen, in order.
@@ -71,6 +73,8 @@ class Tab:
         parts = urlsplit(self.url)
         self._socket = websocket.create_connection(
             f"ws://{parts.netloc}/_mh/ws", subprotocols=[self.subprotocol], timeout=10,
+            # The library takes a second for 3 MB; decoding the JSON validates as well.
+            skip_utf8_validation=True,
             header=[f"{name}: {value}" for name, value in self.headers.items()],
             **({"origin": self.origin} if self.origin else {"suppress_origin": True}),
         )  # fmt: skip
@@ -220,6 +224,7 @@ class Tab:
                 self._take_welcome(envelope)
             case "accepted":
                 self.accepted.add(envelope["n"])
+                self.receipts.append(envelope["n"])
                 self.n = max(self.n, envelope["n"])
             case "update":
                 self._take_update(envelope)
