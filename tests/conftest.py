@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from manyhands.settings import Settings
+from support.fleet import Fleet
 from support.processes import Processes
 from support.redis_server import RedisServer
 
@@ -54,3 +55,17 @@ def processes(
     started.end()
     if request.session.testsfailed > failed_before:
         print(started.outputs())
+
+
+@pytest.fixture
+def fleet_of(processes: Processes) -> Iterator[Callable[..., Fleet]]:
+    """Start a fleet of the test's own: `fleet_of(gateways=2, workers=2, environ={…})`."""
+    made: list[Fleet] = []
+
+    def make(**options: object) -> Fleet:
+        made.append(Fleet(processes, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for fleet in made:
+        fleet.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 from manyhands.keys import Keys
 from manyhands.settings import Settings
@@ -26,15 +26,24 @@ def is_redis(settings: Settings) -> bool:
     return not settings.broker.startswith("amqp")
 
 
-def make_celery(settings: Settings) -> Celery:
-    """Make the application; nothing is connected yet."""
+def make_queue(settings: Settings, version: str | None = None) -> Queue:
+    """Describe the queue of every worker, or of the workers of one version of the app."""
+    name = Keys(settings.namespace).queue(version)
+    if is_redis(settings):
+        return Queue(name, no_ack=True)  # type: ignore[no-untyped-call]
+    # Taking without acknowledging would push the whole queue to the first worker.
+    expires = None if version is None else settings.session_ttl
+    return Queue(name, expires=expires)  # type: ignore[no-untyped-call]
+
+
+def make_celery(settings: Settings, version: str | None = None) -> Celery:
+    """Make the application; nothing is connected yet. `version`: of the worker that will consume with it."""
     on_redis = is_redis(settings)
-    queue = Keys(settings.namespace).queue()
+    queues = [make_queue(settings), *([make_queue(settings, version)] if version else [])]
     app = Celery("manyhands", broker=_broker_url(settings.broker), set_as_current=False)
     app.conf.update(
-        # On AMQP, taking without acknowledging would push the whole queue to the first worker.
-        task_queues=[Queue(queue, no_ack=on_redis)],
-        task_default_queue=queue,
+        task_queues=queues,
+        task_default_queue=queues[0].name,
         task_create_missing_queues=False,
         task_ignore_result=True,
         task_store_errors_even_if_ignored=False,

@@ -8,9 +8,8 @@ from typing import Any
 import redis
 from kombu.exceptions import KombuError
 
-from manyhands.broker import CONNECT_TIMEOUT, TAKE_TURNS, is_redis, make_celery
+from manyhands.broker import CONNECT_TIMEOUT, TAKE_TURNS, is_redis, make_celery, make_queue
 from manyhands.errors import Unavailable
-from manyhands.keys import Keys
 from manyhands.settings import Settings
 
 #: What kombu and the libraries below it raise when the broker is away.
@@ -26,18 +25,20 @@ class Doorbell:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._celery = make_celery(settings)
-        self._queue = Keys(settings.namespace).queue()
         self._connection: Any = None
         self._producer: Any = None
 
-    def ring(self, bells: Sequence[tuple[str, int]]) -> None:
-        """Send one task that names all these sessions, each with the ms of its ring. Raises `Unavailable`."""
+    def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None) -> None:
+        """Send one task that names all these sessions, each with the ms of its ring. Raises `Unavailable`.
+
+        `version`: only workers of this version of the app take it.
+        """
         try:
             self._celery.send_task(
                 TAKE_TURNS,
                 args=[[list(bell) for bell in bells]],
                 producer=self._hold_producer(),
-                queue=self._queue,
+                queue=make_queue(self._settings, version),
                 retry=False,
                 ignore_result=True,
                 # Celery would otherwise render the arguments for monitors that nobody runs, and declare the queue

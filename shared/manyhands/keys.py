@@ -103,6 +103,6 @@ class Keys:
         """String that expires: who looks for overdue runs this second."""
         return f"{self.namespace}:{{app}}:reaper"
 
-    def queue(self) -> str:
-        """Celery's queue of doorbells."""
-        return f"{self.namespace}.turns"
+    def queue(self, version: str | None = None) -> str:
+        """Celery's queue of doorbells; with a version, the one that only workers of this version take from."""
+        return f"{self.namespace}.turns" if version is None else f"{self.namespace}.turns.{version}"

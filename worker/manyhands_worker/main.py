@@ -54,7 +54,7 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     turns.start()
     flusher.start()
     heart.start(_announcement(loaded), loaded.defaults)
-    worker = _make_celery_worker(settings, turns, concurrency)
+    worker = _make_celery_worker(settings, turns, loaded.version, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop_consuming(turns))
     log.info("serving %d handlers of %s", len(loaded.handlers), loaded.version)
@@ -90,8 +90,8 @@ def _announcement(app: LoadedApp) -> Announcement:
     return Announcement(app.version, described, app.defaults_hash)
 
 
-def _make_celery_worker(settings: Settings, turns: Turns, concurrency: int) -> Any:
-    app = make_celery(settings)
+def _make_celery_worker(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
+    app = make_celery(settings, version)
 
     @app.task(name=TAKE_TURNS, Request=DoorbellRequest, ignore_result=True)  # type: ignore[untyped-decorator]
     def take_turns(bells: list[tuple[str, int]]) -> None:

@@ -24,12 +24,15 @@ class Ringing:
         self._lock = threading.Lock()
         self._doorbell = Doorbell(settings)
 
-    def ring(self, bells: Sequence[tuple[str, int]]) -> None:
-        """Ring sessions. When the broker is away nothing is lost: a reaper rings them again."""
+    def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None) -> None:
+        """Ring sessions, for the workers of one version alone where it is given.
+
+        When the broker is away nothing is lost: a reaper rings them again.
+        """
         for start in range(0, len(bells), BELLS_IN_A_TASK):
             try:
                 with self._lock:
-                    self._doorbell.ring(bells[start : start + BELLS_IN_A_TASK])
+                    self._doorbell.ring(bells[start : start + BELLS_IN_A_TASK], version)
             except Unavailable as error:
                 log.warning("can't ring %d sessions now: %s", len(bells) - start, error)
                 return

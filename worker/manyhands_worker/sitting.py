@@ -49,6 +49,10 @@ class Sitting:
         while turn is not None:
             run = self._prepare(turn)
             self._played += 1
+            version = self._better_version(run)
+            if version is not None:
+                self._pass_on(run, version)
+                break
             ended = self._run(run)
             if ended is None:
                 return
@@ -91,9 +95,28 @@ class Sitting:
         if turn.cancelled:
             return Ended(error=(Failure.CANCELLED, "cancelled before it began"))
         if run.body.handler not in self.turns.app.handlers:
-            text = f"this worker's version of the app has no handler {run.body.handler!r}"
+            text = f"no version of the app that has workers has a handler {run.body.handler!r}"
             return Ended(error=(Failure.HANDLER_FAILED, text))
         return None
+
+    def _better_version(self, run: Run) -> str | None:
+        """Find another version of the app that has the handler, if this one has not."""
+        if run.body.handler in self.turns.app.handlers or run.turn.attempt > self.turns.settings.max_attempts:
+            return None
+        while True:
+            try:
+                return self.turns.versions.knowing(run.body.handler)
+            except Unavailable as error:
+                log.warning("%s | can't read which versions have workers: %s", run.output.source, error)
+                self.turns.running.pause(COMMIT_RETRY)
+
+    def _pass_on(self, run: Run, version: str) -> None:
+        """Give the event back, not counted as an attempt, and ring for the workers of a version that knows it."""
+        with run.lock:
+            answer = self._send(run, partial(run.prepare, Ending.RETURN))
+        self.turns.running.remove(run)
+        if answer and answer.ring is not None:
+            self.turns.ringing.ring([(run.session, answer.ring)], version)
 
     def _call(self, run: Run) -> Ended:
         handler = self.turns.app.handlers[run.body.handler]

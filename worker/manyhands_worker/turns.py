@@ -21,6 +21,7 @@ from manyhands_worker.loader import LoadedApp
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.running import Running
 from manyhands_worker.sitting import Sitting, new_token
+from manyhands_worker.versions import OtherVersions
 from manyhands_worker.watcher import Watcher
 
 log = logging.getLogger("manyhands.turns")
@@ -35,6 +36,7 @@ class Turns:
         self.watcher = Watcher(settings.turn_limit)
         self.loop = EventLoop()
         self.draining = False
+        self.versions = OtherVersions(store, app.version)
         self.defaults = DefaultsCache(store, app, dev=settings.dev)
         # A thread for every slot and every detached handler, and some that finish commits meanwhile.
         threads = settings.max_detached[0] + 2 * concurrency + 16

@@ -209,6 +209,9 @@ class Store(Protocol):
     def announcement(self) -> Announcement | None:
         """Read the newest announcement."""
 
+    def announcements(self) -> Sequence[Announcement]:
+        """Read the announcement of every version that has workers, and of the newest; the newest first."""
+
     def handlers(self) -> frozenset[str]:
         """Read the names of the handlers of every version that is announced."""
 

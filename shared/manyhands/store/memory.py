@@ -167,10 +167,14 @@ class MemoryStore:
         with self._lock:
             return list(self._announced.values())[-1][0] if self._announced else None
 
+    def announcements(self) -> Sequence[Announcement]:
+        """Read the announcement of every version that has workers, and of the newest; the newest first."""
+        with self._lock:
+            return [one for one, _ in reversed(self._announced.values())]
+
     def handlers(self) -> frozenset[str]:
         """Read the names of the handlers of every version that is announced."""
-        with self._lock:
-            return frozenset(name for one, _ in self._announced.values() for name in one.handlers)
+        return frozenset(name for one in self.announcements() for name in one.handlers)
 
     def defaults(self, content_hash: str) -> Fields | None:
         """Read the fields of an app's defaults; None when they are gone."""

@@ -115,10 +115,13 @@ class RedisStore:
         announced = self._announcements(versions)
         return announced[0] if announced else None
 
+    def announcements(self) -> Sequence[Announcement]:
+        """Read the announcement of every version that has workers, and of the newest; the newest first."""
+        return self._announcements(self._guard(lambda: self._client.zrevrange(self.keys.versions(), 0, -1)))
+
     def handlers(self) -> frozenset[str]:
         """Read the names of the handlers of every version that is announced."""
-        versions = self._guard(lambda: self._client.zrange(self.keys.versions(), 0, -1))
-        return frozenset(name for one in self._announcements(versions) for name in one.handlers)
+        return frozenset(name for one in self.announcements() for name in one.handlers)
 
     def _announcements(self, versions: Sequence[bytes]) -> list[Announcement]:
         if not versions:
