@@ -16,7 +16,7 @@ import dataclasses
 import math
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
@@ -33,7 +33,7 @@ _SELF_VIEWED = frozenset({type(None), bool, str, float, bytes})
 def encode(value: object, path: tuple[str, ...] = ()) -> bytes:
     """Encode a value as it is stored, without its view. Raises `NotSerialisable`, which names `path`."""
     try:
-        encoded: bytes = msgpack.packb(value, default=pack_extension, strict_types=True)
+        return cast("bytes", msgpack.packb(value, default=pack_extension, strict_types=True))
     except NotSerialisable as error:
         raise NotSerialisable(path, error.kind, error.cure) from error
     except UnicodeEncodeError as error:
@@ -42,7 +42,6 @@ def encode(value: object, path: tuple[str, ...] = ()) -> bytes:
         kind = f"a {type(value).__name__} nested too deeply"
         cure = f"at most {MAX_NESTING} levels, and no value that contains itself ({error})"
         raise NotSerialisable(path, kind, cure) from error
-    return encoded
 
 
 def decode(encoded: bytes) -> Any:
@@ -51,7 +50,7 @@ def decode(encoded: bytes) -> Any:
         return msgpack.unpackb(value_part(encoded), ext_hook=unpack_extension, strict_map_key=False)
     except DamagedValue:
         raise
-    except Exception as error:  # noqa: BLE001 - msgpack and constructors raise many kinds for hostile bytes
+    except Exception as error:
         raise DamagedValue(f"{type(error).__name__}: {error}") from error
 
 

@@ -20,6 +20,9 @@ import msgpack
 
 from manyhands.errors import DamagedValue, NotSerialisable
 
+#: Types with one natural order.
+_ORDERED = frozenset({int, float, str, bytes})
+
 
 class Extension(NamedTuple):
     """One type: its code on the wire of the store, and its three conversions."""
@@ -129,11 +132,9 @@ def _find_class(module: str, name: str) -> type:
 
 def _in_order(values: Collection[Any]) -> list[Any]:
     # A set of strings has another order in every process: equal sets are to be stored and shown alike, so that the
-    # hash of an app's defaults is the same in all its workers.
-    try:
-        return sorted(values)
-    except TypeError:
-        return sorted(values, key=lambda item: (type(item).__qualname__, repr(item)))
+    # hash of an app's defaults is the same in all its workers. Where values might not compare, their bytes do.
+    kinds = set(map(type, values))
+    return sorted(values, key=None if len(kinds) == 1 and kinds <= _ORDERED else _pack)
 
 
 def _big(packed: Any) -> int:
@@ -183,7 +184,11 @@ def pack_extension(value: object) -> object:
         return dict(plain_dict(value).items())
     extension = find_extension(value)
     content = extension.pack(value)
-    return msgpack.ExtType(extension.code, msgpack.packb(content, default=pack_extension, strict_types=True))
+    return msgpack.ExtType(extension.code, _pack(content))
+
+
+def _pack(content: object) -> Any:
+    return msgpack.packb(content, default=pack_extension, strict_types=True)
 
 
 def unpack_extension(code: int, data: bytes) -> object:

@@ -75,9 +75,9 @@ def count_dicts_above(path: Path, fields: Mapping[bytes, bytes]) -> int:
     return len(path) - 1
 
 
-def encode_marker(value: Mapping[str, Any]) -> bytes:
-    """Encode the marker of a dict, with the order of its keys."""
-    return DICT + b"".join(segment(codec.checked_key(key, ())) for key in value)
+def encode_marker(value: Mapping[str, Any], path: Path = ()) -> bytes:
+    """Encode the marker of a dict, with the order of its keys. Raises `NotSerialisable`, which names `path`."""
+    return DICT + b"".join(segment(codec.checked_key(key, path)) for key in value)
 
 
 def ancestors(field: bytes) -> Iterator[bytes]:
@@ -134,7 +134,7 @@ def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes
         here = (*path, codec.checked_key(key, path))
         if isinstance(value, Mapping):
             value = plain_dict(value)
-            yield encode_path(here), encode_marker(value)
+            yield encode_path(here), encode_marker(value, here)
             yield from _encode_below(here, value)
         else:
             yield encode_path(here), _encode_leaf(value, here)
@@ -161,7 +161,7 @@ def encode_assignment(
     if isinstance(value, Mapping):
         value = plain_dict(value)
         below = [(Op.BELOW.value, field, stored) for field, stored in _encode_below(path, value)]
-        return [(Op.DICT.value + tag, encode_path(path), encode_marker(value)), *below]
+        return [(Op.DICT.value + tag, encode_path(path), encode_marker(value, path)), *below]
     kind = Op.LEAF_OVER_DICT if over_dict else Op.LEAF
     return [(kind.value + tag, encode_path(path), _encode_leaf(value, path))]
 
