@@ -13,6 +13,7 @@ from functools import lru_cache
 import msgpack
 
 from manyhands.errors import DamagedValue
+from manyhands.packing import array_header, pack
 
 Path = tuple[str, ...]
 
@@ -23,8 +24,7 @@ CACHED_FIELDS = 16_384
 @lru_cache(CACHED_FIELDS)
 def segment(name: str) -> bytes:
     """Encode one segment. Raises `UnicodeEncodeError` for lone surrogates."""
-    encoded: bytes = msgpack.packb(name)
-    return encoded
+    return pack(name)
 
 
 @lru_cache(CACHED_FIELDS)
@@ -54,8 +54,7 @@ def decode_names(field: bytes) -> Path:
 
 def wire_path(path: Sequence[str]) -> bytes:
     """Encode a path as it travels in an update: a msgpack array of strings."""
-    header: bytes = msgpack.Packer().pack_array_header(len(path))
-    return header + encode_path(tuple(path))
+    return array_header(len(path)) + encode_path(tuple(path))
 
 
 def is_public(path: Sequence[str]) -> bool:

@@ -11,18 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
-
 from manyhands import codec
+from manyhands.packing import array_header, pack
 from manyhands.paths import Path, wire_path
 from manyhands.wire import Failure, Key, Type
 
-_packer = msgpack.Packer()
-_pack = msgpack.packb
-
 #: `type`, `seq`, `set`, `unset`, `event`, `done` and, on done, `ok`, `result`, `error`; `mail` always.
 _KEYS_PARTIAL, _KEYS_DONE = 7, 10
-_SEQ_KEY: bytes = _pack(Key.TYPE) + _pack(Type.UPDATE) + _pack(Key.SEQ)
+_SEQ_KEY: bytes = pack(Key.TYPE) + pack(Type.UPDATE) + pack(Key.SEQ)
 _HEAD_PARTIAL = bytes([0x80 | _KEYS_PARTIAL]) + _SEQ_KEY
 _HEAD_DONE = bytes([0x80 | _KEYS_DONE]) + _SEQ_KEY
 #: Bytes before the number of an update: the same for all.
@@ -47,32 +43,32 @@ def encode_update(
     set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path], client: str, n: int, outcome: Outcome | None
 ) -> tuple[bytes, bytes]:
     """Encode an update as the parts before and after its `seq`. `outcome` is None for a partial update."""
-    parts = [_pack(Key.SET), _packer.pack_array_header(len(set_views))]
+    parts = [pack(Key.SET), array_header(len(set_views))]
     for path, view in set_views:
         parts += (b"\x92", wire_path(path), view)
-    parts += (_pack(Key.UNSET), _packer.pack_array_header(len(unset)), *map(wire_path, unset))
-    parts += (_pack(Key.EVENT), _pack({Key.CLIENT: client, Key.N: n}))
-    parts += (_pack(Key.DONE), _pack(outcome is not None))
+    parts += (pack(Key.UNSET), array_header(len(unset)), *map(wire_path, unset))
+    parts += (pack(Key.EVENT), pack({Key.CLIENT: client, Key.N: n}))
+    parts += (pack(Key.DONE), pack(outcome is not None))
     if outcome:
         parts.append(_outcome_items(outcome))
     else:
-        parts += (_pack(Key.MAIL), b"\x90")
+        parts += (pack(Key.MAIL), b"\x90")
     return _HEAD_DONE if outcome else _HEAD_PARTIAL, b"".join(parts)
 
 
 def encode_outcome(n: int, outcome: Outcome) -> bytes:
     """Encode what `welcome` says of an event that has ended; `b""` where it is too large to keep."""
-    encoded: bytes = b"\x85" + _pack(Key.N) + _pack(n) + _outcome_items(outcome)
+    encoded = b"\x85" + pack(Key.N) + pack(n) + _outcome_items(outcome)
     return encoded if len(encoded) <= MAX_OUTCOME else b""
 
 
 def _outcome_items(outcome: Outcome) -> bytes:
     error = {Key.CODE: outcome.error[0], Key.MESSAGE: outcome.error[1]} if outcome.error else None
     parts = (
-        *(_pack(Key.OK), _pack(outcome.ok)),
-        *(_pack(Key.RESULT), outcome.result),
-        *(_pack(Key.ERROR), _pack(error)),
-        *(_pack(Key.MAIL), codec.encode(list(outcome.mail), ("mail",))),
+        *(pack(Key.OK), pack(outcome.ok)),
+        *(pack(Key.RESULT), outcome.result),
+        *(pack(Key.ERROR), pack(error)),
+        *(pack(Key.MAIL), codec.encode(list(outcome.mail), ("mail",))),
     )
     return b"".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,12 +64,10 @@ def _encode(changes: Changes, mutation: Mutation, in_defaults: bool, dicts_above
 def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) -> list[tuple[str, bytes, bytes]]:
     # The handler runs on while a partial update is encoded, and may grow a dict or list under our hands.
     for _ in range(ENCODING_ATTEMPTS):
-        try:
+        with contextlib.suppress(RuntimeError):
             return encode_assignment(path, value, over_dict=in_defaults, dicts_above=dicts_above)
-        except RuntimeError as error:
-            changed = error
     cure = "it kept changing while it was stored; assign a copy, or change it less often"
-    raise NotSerialisable(path, f"a {type(value).__name__} that never stood still", cure) from changed
+    raise NotSerialisable(path, f"a {type(value).__name__} that never stood still", cure)
 
 
 def _view_of(path: Path, ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:

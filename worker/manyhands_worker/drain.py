@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 
-from manyhands.errors import Unavailable
+from manyhands.errors import TurnLost, Unavailable
 from manyhands.store.contract import Ending
 from manyhands_worker.run import Phase, Run
 from manyhands_worker.turns import Turns
@@ -34,13 +34,18 @@ def _give_back(turns: Turns, run: Run) -> None:
     with run.lock:
         if run.phase not in (Phase.TURN, Phase.DETACHED):
             return
-        commit = run.prepare(Ending.RETURN)
-        while commit is not None:
-            answer = turns.store.commit(commit)
+        # What was sent and not answered goes first.
+        while (commit := run.prepare(Ending.RETURN)) is not None:
+            try:
+                answer = turns.store.commit(commit)
+            except TurnLost as error:
+                run.answered(commit, error)
+                return
             run.answered(commit, answer)
             if commit.ending is Ending.RETURN:
                 break
-            commit = run.prepare(Ending.RETURN)
+        else:
+            return
     log.info("%s | handed over, not finished", run.output.source)
     if answer.ring is not None:
         turns.ringing.ring([(run.session, answer.ring)])

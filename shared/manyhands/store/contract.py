@@ -185,67 +185,86 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Raise `Unavailable` unless the store answers."""
+        ...
 
     # --- gateway ---
 
     def create(self, session: Session) -> None:
         """Create a session. Repeating it changes nothing."""
+        ...
 
     def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
         """Append each letter to its session's mailbox, durably and in order, in one round trip."""
+        ...
 
     def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
+        ...
 
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:
         """Read the updates after `seq`; None when they are no longer kept."""
+        ...
 
     def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
         """Renew the sessions' lives; give each one's `seq`, None for those that are gone."""
+        ...
 
     def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:
         """End a waiting event with this update, or mark a running one; False for an unknown `n`."""
+        ...
 
     def announcement(self) -> Announcement | None:
         """Read the newest announcement."""
+        ...
 
     def announcements(self) -> Sequence[Announcement]:
         """Read the announcement of every version that has workers, and of the newest; the newest first."""
+        ...
 
     def handlers(self) -> frozenset[str]:
         """Read the names of the handlers of every version that is announced."""
+        ...
 
     def defaults(self, content_hash: str) -> Fields | None:
         """Read the fields of an app's defaults, and renew their life; None when they are gone."""
+        ...
 
     # --- worker ---
 
     def announce(self, announcement: Announcement, defaults: Fields) -> None:
         """Announce the app and store its defaults; repeated while the worker lives."""
+        ...
 
     def begin(self, session: str, token: str) -> Turn | None:
         """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
+        ...
 
     def commit(self, commit: Commit) -> Committed:
         """Write. Raises `TurnLost` when the run has been given up."""
+        ...
 
     def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
         """Write several commits of different runs, in one round trip."""
+        ...
 
     def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Renew the leases of `(session, token)` runs; False for those that have been given up."""
+        ...
 
     def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
         """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did.
 
         A session with an event to be cancelled is always answered.
         """
+        ...
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
         """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`.
 
         A doorbell is lost when it was rung before `served_before`, or, with `idle` workers, over a second ago.
         """
+        ...
 
     def watch(self) -> bool:
         """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""
+        ...

@@ -1,0 +1,18 @@
+"""msgpack as we use it where values are plain: numbers, text, bytes, lists and maps."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgpack
+
+
+def pack(value: object) -> bytes:
+    """Encode a plain value. Raises `UnicodeEncodeError` for lone surrogates."""
+    # The pure-Python packer can be told to give nothing, and so its type says it might.
+    return cast("bytes", msgpack.packb(value))
+
+
+def array_header(length: int) -> bytes:
+    """Encode the beginning of an array."""
+    return cast("bytes", msgpack.Packer().pack_array_header(length))
