@@ -207,6 +207,23 @@ def test_without_reload_an_app_that_does_not_import_ends_everything(processes: P
     assert "ModuleNotFoundError: No module named 'no_such_module'" in process.output
 
 
+def test_without_watchfiles_it_runs_without_reload_and_says_what_brings_it(
+    processes: Processes, app: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['watchfiles'] = None\n")
+    dev = Dev(processes.manyhands("dev", str(app), "--port", "0", environ={**ALONE, "PYTHONPATH": str(tmp_path)}))
+
+    assert "no reload on change: `pip install 'manyhands[dev]'` brings watchfiles" in dev.process.output
+
+
+def test_it_uses_the_redis_that_is_set_instead_of_its_own(processes: Processes, app: Path) -> None:
+    dev = Dev(processes.manyhands("dev", str(app), "--port", "0"))
+    with dev.tab() as tab:
+        tab.call("increment")
+
+    assert not any("redis-server" in " ".join(arguments(pid)) for pid in dev.children)
+
+
 def test_what_it_keeps_beside_the_app_is_private_and_ignored_by_git(dev: Dev, app: Path) -> None:
     folder = app / ".manyhands"
 
