@@ -19,6 +19,7 @@ from manyhands.errors import Unavailable
 from manyhands.store.contract import Letter, Receipt, Store, Verdict
 from manyhands.wire import Rejection
 from manyhands_gateway.connection import Connection
+from manyhands_gateway.greenlets import spawn_forever
 from manyhands_gateway.ringer import Ringer
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ class Accepter:
 
     def start(self) -> None:
         """Start the greenlet that sends pipelines."""
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn_forever(self._run)
 
     def stop(self) -> None:
         """End it. Letters that still wait were not accepted, and their browsers know."""

@@ -47,13 +47,15 @@ class Gateway:
         """Make the parts; nothing is sent to Redis or the broker before `start`."""
         self.settings = settings
         self.store: Store = store or RedisStore.from_settings(settings)
+        # With connections of its own: a crowd of joining browsers must not delay events.
+        mailboxes: Store = store or RedisStore.from_settings(settings)
         self._doorbell = doorbell or Doorbell(settings)
         keys = Keys(settings.namespace)
         sessions = Sessions(settings, self.store)
         self.names = HandlerNames(self.store)
         self.hub = Hub(self.store, keys, sessions)
         self.ringer = Ringer(self._doorbell)
-        self.accepter = Accepter(self.store, self.ringer)
+        self.accepter = Accepter(mailboxes, self.ringer)
         self.services = Services(self.store, sessions, self.names, self.hub, self.accepter)
         self.housekeeper = Housekeeper(sessions.defaults.renew)
         self.readiness = Readiness(self.store, self._doorbell.ping)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from time import monotonic
 
 import gevent
 
 from manyhands_gateway.connection import Connection
-
-log = logging.getLogger(__name__)
+from manyhands_gateway.greenlets import spawn_forever
 
 #: Seconds between two rounds; 10,000 connections take about a millisecond.
 ROUND = 0.5
@@ -29,7 +27,7 @@ class Housekeeper:
 
     def start(self) -> None:
         """Start the rounds."""
-        self._greenlets = [gevent.spawn(self._rounds), gevent.spawn(self._slow_rounds)]
+        self._greenlets = [spawn_forever(self._rounds), spawn_forever(self._slow_rounds)]
 
     def stop(self) -> None:
         """End the rounds."""
@@ -45,8 +43,4 @@ class Housekeeper:
     def _slow_rounds(self) -> None:
         while True:
             gevent.sleep(SLOW_ROUND)
-            try:
-                self._duty()
-            except Exception:
-                # One failed duty must not end those that would follow.
-                log.exception("a duty of the housekeeper failed")
+            self._duty()

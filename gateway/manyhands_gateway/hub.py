@@ -20,6 +20,7 @@ from manyhands.wire import Close
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.feed import Feed
+from manyhands_gateway.greenlets import spawn_forever
 from manyhands_gateway.sessions import Greeting
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Hub:
     def start(self, channels: Channels) -> None:
         """Begin: `channels` must call `received` and `mended`."""
         self._channels = channels
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn_forever(self._run)
 
     def stop(self) -> None:
         """Stop looking."""
@@ -175,6 +176,13 @@ class Hub:
             gevent.spawn(self._fill, feed)
 
     def _fill(self, feed: Feed) -> None:
+        try:
+            self._read_log(feed)
+        finally:
+            # Whatever happened, the feed goes on; the next look at the head numbers finds what is still missing.
+            feed.filling = False
+
+    def _read_log(self, feed: Feed) -> None:
         """Read the log until nothing is missing, or nobody is there any more."""
         while self._feeds.get(feed.channel) is feed:
             before = feed.seq or 0

@@ -9,6 +9,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from manyhands.errors import Unavailable
+from manyhands_gateway.greenlets import spawn_forever
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Ringer:
 
     def start(self) -> None:
         """Start the greenlet that rings."""
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn_forever(self._run)
 
     def stop(self, timeout: float) -> None:
         """Ring whom it still can, for so many seconds, and end."""

@@ -17,6 +17,7 @@ from redis import ConnectionPool
 from redis.exceptions import RedisError
 
 from manyhands.errors import Unavailable
+from manyhands_gateway.greenlets import spawn_forever
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Subscriber:
 
     def start(self) -> None:
         """Start the greenlet that reads."""
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = spawn_forever(self._run)
 
     def stop(self) -> None:
         """End the connection."""
