@@ -2,9 +2,11 @@
 
 import asyncio
 import functools
+import os
 import time
 from pathlib import Path
 
+import fatal
 import more_handlers
 import shared as own_shared
 
@@ -18,7 +20,7 @@ mh.init_state({
     "cancel": False,
     "_secret": 1,
 })  # fmt: skip
-mh.init_handlers(more_handlers)
+mh.init_handlers([more_handlers, fatal])
 
 
 def increment(state):
@@ -179,8 +181,9 @@ def append_outside(state, payload):
 
 
 def slow_append_outside(state, payload):
-    """As `append_outside`, but first says that it began, and then takes `payload[2]` seconds."""
+    """As `append_outside`, but first says that it began, and where, and then takes `payload[2]` seconds."""
     path, text, seconds = payload
+    Path(f"{path}.pid").write_text(str(os.getpid()))
     with Path(path).open("a") as file:
         file.write(f"began {text}\n")
     time.sleep(seconds)
