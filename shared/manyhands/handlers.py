@@ -93,10 +93,13 @@ def _examine(name: str, value: Any, module: ModuleType | None, directory: Path) 
     file, line = origin.__code__.co_filename, origin.__code__.co_firstlineno
     reason = _why_foreign(origin, module, directory) or _why_unfit(value, origin)
     if reason:
-        if origin.__name__ not in (name.rpartition(".")[2], "<lambda>"):
+        if origin.__name__ not in (name.rpartition(".")[2], "<lambda>") or _is_disguised(origin):
             reason += "; if a decorator made it, the decorator should use functools.wraps"
         return NotExposed(name, reason, file, line)
-    parameters = inspect.signature(value).parameters
+    try:
+        parameters = inspect.signature(value).parameters
+    except (ValueError, TypeError) as error:
+        return NotExposed(name, f"Python can't tell its parameters: {error}", file, line)
     if unknown := [one.name for one in parameters.values() if _is_unknown(one)]:
         return NotExposed(name, _why_unknown(unknown), file, line)
     return Handler(
@@ -124,8 +127,16 @@ def _why_foreign(origin: FunctionType, module: ModuleType | None, directory: Pat
     if module is not None and origin.__module__ != module.__name__:
         return f"it is imported there, from {origin.__module__}; only functions defined in the module are handlers"
     if not _is_of_app(origin, directory):
-        return f"it is defined outside the app's directory, in {origin.__module__}"
+        where = origin.__code__.co_filename if _is_disguised(origin) else origin.__module__
+        return f"it is defined outside the app's directory, in {where}"
     return None
+
+
+def _is_disguised(origin: FunctionType) -> bool:
+    # Some decorators give their own function the name of the module that they decorate a function of.
+    file = getattr(sys.modules.get(origin.__module__), "__file__", None)
+    code = Path(origin.__code__.co_filename)
+    return file is not None and code.exists() and code.resolve() != Path(file).resolve()
 
 
 def _is_of_app(origin: FunctionType, directory: Path) -> bool:
