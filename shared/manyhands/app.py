@@ -13,7 +13,7 @@ from typing import Any
 
 from manyhands.errors import AppError
 from manyhands.fields import encode_tree
-from manyhands.state_nodes import check_keys
+from manyhands.state_values import check_keys
 
 log = logging.getLogger("manyhands.app")
 

@@ -207,7 +207,7 @@ def view_extension(value: object) -> object:
 def plain_dict(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """Give a mapping back; a part of the state as the plain dicts it holds, also after its event was cancelled."""
     plain: Any = getattr(value, "__manyhands_plain__", None)
-    return plain() if callable(plain) else value
+    return value if plain is None else plain()
 
 
 def _name(cls: type) -> str:

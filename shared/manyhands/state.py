@@ -6,7 +6,8 @@ import copy
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import Any, Self, cast
 
-from manyhands.state_nodes import MISSING, Handle, Node, checked_name
+from manyhands.state_nodes import MISSING, Node, checked_name
+from manyhands.state_values import Handle
 
 
 class State(Handle, MutableMapping[str, Any]):

@@ -16,7 +16,7 @@ from manyhands.errors import Cancelled, DamagedValue, KeyNotString
 from manyhands.fields import Stored
 from manyhands.mutations import Mutations
 from manyhands.paths import Path
-from manyhands.wire import MAX_NESTING
+from manyhands.state_values import Handle, check_keys, copied
 
 #: Stands for a key that is not there, where None may be its value.
 MISSING: Any = object()
@@ -52,22 +52,8 @@ class Shared:
             raise DamagedValue(error.reason, path, self.session) from error
 
 
-class Handle:
-    """What an app holds of a node; `State` is one."""
-
-    __slots__ = ("__weakref__", "_node")
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def __manyhands_plain__(self) -> dict[str, Any]:
-        """Give the content as plain dicts, also after a cancel; the codec calls it."""
-        with self._node.shared.lock:
-            return self._node.plain()
-
-
 class Node:
-    """One dict of the state. Every method expects the lock to be held."""
+    """One dict of the state. Every method but `prepare` expects the lock to be held."""
 
     __slots__ = ("below", "data", "handle", "name", "ours", "parent", "shared")
 
@@ -112,14 +98,14 @@ class Node:
         # A plain dict is kept, so that what is changed in it before the commit is taken with it. A State, alone or in
         # a dict, is copied: two paths that shared a dict could not tell whose a mutation is.
         if isinstance(value, Handle) or (isinstance(value, Mapping) and not check_keys(value, (*self.path, name))):
-            return _copied(value)
+            return copied(value)
         return value
 
     def write(self, name: str, value: Any) -> None:
         """Assign what was prepared, and record it where this node is attached."""
         path = self._attached_path()
         if not self._holds(name, value):
-            self.put(name, _copied(value) if isinstance(value, Handle) else value)
+            self.put(name, copied(value) if isinstance(value, Handle) else value)
         if path is not None:
             self.shared.mutations.record((*path, name), deleted=False)
 
@@ -207,34 +193,3 @@ def checked_name(key: object, node: Node) -> str:
         raise KeyNotString(key, node.path)
     # Of an Enum of strings its value, by which it would be found in a dict.
     return str.__str__(key)
-
-
-def check_keys(values: Mapping[Any, Any], path: Path, depth: int = 0) -> bool:
-    """Raise `KeyNotString` for a key of nested dicts that is no string.
-
-    Tells whether all of them are dicts, so that they can stand behind a `State` as they are.
-    """
-    if depth > MAX_NESTING:
-        # Encoding refuses it by name.
-        return True
-    all_dicts = isinstance(values, dict)
-    for key, value in values.items():
-        if not isinstance(key, str):
-            raise KeyNotString(key, path)
-        if isinstance(value, Handle):
-            all_dicts = False
-        elif isinstance(value, Mapping):
-            all_dicts = check_keys(value, (*path, key), depth + 1) and all_dicts
-    return all_dicts
-
-
-def copy_structure(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy nested dicts, but not what lies in them: what is encoded stays so."""
-    return {name: _copied(value) for name, value in values.items()}
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Handle):
-        with value._node.shared.lock:
-            return copy_structure(value._node.data)
-    return copy_structure(value) if isinstance(value, Mapping) else value

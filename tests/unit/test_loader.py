@@ -130,8 +130,11 @@ def test_a_main_module_named_like_a_library_in_use_is_refused(write: Write) -> N
 def test_a_dotted_app_is_imported_under_its_own_name(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = write(
         "my_app",
-        __init__="", main="import manyhands as mh\nfrom . import more\nimport plain\nmh.init_handlers([more, plain])\n"
-            "def run(): return __name__", more="def go(): ...", plain="def stay(): ...",
+        __init__="",
+        main="import manyhands as mh\nfrom . import more\nimport plain\nmh.init_handlers([more, plain])\n"
+        "def run(): return __name__",
+        more="def go(): ...",
+        plain="def stay(): ...",
     )
     monkeypatch.chdir(directory.parent)
     app = load_at("my_app.main")
