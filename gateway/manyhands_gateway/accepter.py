@@ -54,6 +54,8 @@ class Accepter:
         self._queue: deque[Posted] = deque()
         self._bytes = 0
         self._wake = Signal()
+        # The store did not answer last time; said once, not for every event.
+        self._away = False
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
@@ -99,13 +101,18 @@ class Accepter:
         try:
             receipts = self._store.accept([posted.letter for posted in batch])
         except Unavailable as error:
-            log.warning("%d events were not accepted: %s", len(batch), error)
+            if not self._away:
+                log.warning("events are not accepted for now: %s", error)
+            self._away = True
             self._refuse(batch, error.retry_after)
         except Exception:
             # Whatever the fault, this greenlet must live: without it, no event is ever accepted again.
             log.exception("%d events were not accepted", len(batch))
             self._refuse(batch, RETRY_AFTER)
         else:
+            if self._away:
+                log.warning("events are accepted again")
+            self._away = False
             self._answer(batch, receipts)
         finally:
             for connection in connections:

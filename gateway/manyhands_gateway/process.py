@@ -67,13 +67,14 @@ class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by us alone: no files, no variables, no command line."""
 
     def __init__(self, settings: Settings, listener: socket.socket, processes: int) -> None:
-        self._settings, self._listener, self._processes = settings, listener, processes
+        # gunicorn takes the descriptor over, and asks for its number again at SIGHUP.
+        self._settings, self._descriptor, self._processes = settings, listener.detach(), processes
         super().__init__()
 
     def load_config(self) -> None:
         """Set what we want otherwise than gunicorn's defaults."""
         options = {
-            "bind": f"fd://{self._listener.detach()}",
+            "bind": f"fd://{self._descriptor}",
             "workers": self._processes,
             "worker_class": Worker,
             "worker_connections": CONNECTIONS,

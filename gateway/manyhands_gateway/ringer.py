@@ -66,7 +66,8 @@ class Ringer:
                     self._doorbell.ring(batch)
                 pause = FIRST_PAUSE
             except Unavailable as error:
-                log.warning("can't ring %d sessions: %s; trying again in %g s", len(batch), error, pause)
+                if pause == FIRST_PAUSE:
+                    log.warning("can't ring %d sessions: %s; trying until it works", len(batch), error)
                 self._waiting = {**dict(batch), **self._waiting}
                 gevent.sleep(pause)
                 pause = min(2 * pause, LAST_PAUSE)

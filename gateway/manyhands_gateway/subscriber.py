@@ -96,10 +96,13 @@ class Subscriber:
         while True:
             try:
                 connection = self._connect()
+                if pause != FIRST_PAUSE:
+                    log.warning("pub/sub: connected again")
                 pause = FIRST_PAUSE
                 self._read(connection)
             except CONNECTION_ERRORS as error:
-                log.warning("pub/sub: %s; connecting again in %g s", error, pause)
+                if pause == FIRST_PAUSE:
+                    log.warning("pub/sub: %s; connecting until it works", error)
             self._give_up(self._connection)
             gevent.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE)
