@@ -13,7 +13,7 @@ import celery.worker.state
 from celery.worker.request import Request
 
 from manyhands.app_location import locate
-from manyhands.broker import TAKE_TURNS, make_celery
+from manyhands.broker import TAKE_TURNS, is_redis, make_celery
 from manyhands.errors import AppImportError
 from manyhands.settings import Settings
 from manyhands.store.contract import Announcement
@@ -29,9 +29,9 @@ from manyhands_worker.turns import Turns
 log = logging.getLogger("manyhands.worker")
 
 
-class DoorbellRequest(Request):  # type: ignore[misc]
-    """A task that is never acknowledged: a doorbell may be lost, and on Redis each acknowledgement costs a
-    transaction for a message that the broker no longer has."""
+class UnacknowledgedRequest(Request):  # type: ignore[misc]
+    """A task that is never acknowledged: a doorbell may be lost, and Redis no longer has a message that was taken,
+    but kombu would still send a transaction for each acknowledgement."""
 
     def acknowledge(self) -> None:
         """Mark it; nothing is sent."""
@@ -93,7 +93,9 @@ def _announcement(app: LoadedApp) -> Announcement:
 def _make_celery_worker(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
     app = make_celery(settings, version)
 
-    @app.task(name=TAKE_TURNS, Request=DoorbellRequest, ignore_result=True)  # type: ignore[untyped-decorator]
+    request = UnacknowledgedRequest if is_redis(settings) else Request
+
+    @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
     def take_turns(bells: list[tuple[str, int]]) -> None:
         turns.take_turns([(session, ring) for session, ring in bells])
 
