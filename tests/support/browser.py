@@ -55,6 +55,8 @@ class Tab:
         #: Every update seen, in order.
         self.updates: list[dict[str, Any]] = []
         self.rejections: list[dict[str, Any]] = []
+        #: Events answered `unavailable`: they may have been accepted nevertheless, and must be sent again as they were.
+        self.uncertain: set[int] = set()
         self.welcomes: list[dict[str, Any]] = []
         #: Every other envelope: `restart`, `log`.
         self.others: list[dict[str, Any]] = []
@@ -224,12 +226,15 @@ class Tab:
                 self._take_welcome(envelope)
             case "accepted":
                 self.accepted.add(envelope["n"])
+                self.uncertain.discard(envelope["n"])
                 self.receipts.append(envelope["n"])
                 self.n = max(self.n, envelope["n"])
             case "update":
                 self._take_update(envelope)
             case "rejected":
                 self.rejections.append(envelope)
+                if envelope["code"] == "unavailable" and envelope["n"]:
+                    self.uncertain.add(envelope["n"])
             case _:
                 self.others.append(envelope)
 
@@ -254,7 +259,9 @@ class Tab:
         if event["client"] != self.client:
             return
         n = event["n"]
-        assert n in self.accepted, f"an update of {n} came before its `accepted`; {self.describe()}"
+        assert n in self.accepted or n in self.uncertain, (
+            f"an update of {n} came before its `accepted`; {self.describe()}"
+        )
         if update["done"]:
             assert "event" not in self.ended.get(n, {}), f"{n} ended twice; {self.describe()}"
             self.ended[n] = update
