@@ -7,17 +7,13 @@ import os
 import signal
 import sys
 import time
-from typing import Any
-
-import celery.worker.state
-from celery.worker.request import Request
 
 from manyhands.app_location import locate
-from manyhands.broker import TAKE_TURNS, is_redis, make_celery
 from manyhands.errors import AppImportError
 from manyhands.settings import Settings
 from manyhands.store.contract import Announcement
 from manyhands.store.redis_store import RedisStore
+from manyhands_worker.consumer import make_consumer, stop_consuming
 from manyhands_worker.drain import drain
 from manyhands_worker.flusher import Flusher
 from manyhands_worker.heart import Heart
@@ -27,15 +23,6 @@ from manyhands_worker.ringing import Ringing
 from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.worker")
-
-
-class UnacknowledgedRequest(Request):  # type: ignore[misc]
-    """A task that is never acknowledged: a doorbell may be lost, and Redis no longer has a message that was taken,
-    but kombu would still send a transaction for each acknowledgement."""
-
-    def acknowledge(self) -> None:
-        """Mark it; nothing is sent."""
-        self.acknowledged = True
 
 
 def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
@@ -54,11 +41,11 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     turns.start()
     flusher.start()
     heart.start(_announcement(loaded), loaded.defaults)
-    worker = _make_celery_worker(settings, turns, loaded.version, concurrency)
+    consumer = make_consumer(settings, turns, loaded.version, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _stop_consuming(turns))
+        signal.signal(number, lambda *_: stop_consuming(turns))
     log.info("serving %d handlers of %s", len(loaded.handlers), loaded.version)
-    worker.start()
+    consumer.start()
     stopping_since = time.monotonic()
     heart.drain()
     drain(turns, stopping_since)
@@ -88,24 +75,6 @@ def _announcement(app: LoadedApp) -> Announcement:
         for name, one in app.handlers.items()
     }
     return Announcement(app.version, described, app.defaults_hash)
-
-
-def _make_celery_worker(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
-    app = make_celery(settings, version)
-
-    request = UnacknowledgedRequest if is_redis(settings) else Request
-
-    @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
-    def take_turns(bells: list[tuple[str, int]]) -> None:
-        turns.take_turns([(session, ring) for session, ring in bells])
-
-    return app.WorkController(pool="threads", concurrency=concurrency, loglevel="WARNING", without_heartbeat=True)
-
-
-def _stop_consuming(turns: Turns) -> None:
-    turns.draining = True
-    # What Celery's own handler of SIGTERM sets: finish the tasks at hand, take no more.
-    celery.worker.state.should_stop = 0
 
 
 def _configure_logging() -> None:

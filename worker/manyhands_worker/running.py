@@ -21,7 +21,8 @@ class Running:
         self._max_plain, self._max_async = max_detached
         self._concurrency = concurrency
         self._busy = 0
-        #: When a slot was last found to be free after none had been, by `time.monotonic`.
+        self._consuming = False
+        #: Since when doorbells are taken and a slot is free, by `time.monotonic`.
         self._free_since = time.monotonic()
         self._latest_ring = 0
         self._stopping = threading.Event()
@@ -89,10 +90,17 @@ class Running:
                     self._free_since = time.monotonic()
                 self._busy -= 1
 
+    def consuming(self, consuming: bool) -> None:
+        """Note that doorbells are taken from the queue from now on, or no longer."""
+        with self._changed:
+            self._consuming = consuming
+            self._free_since = time.monotonic()
+
     def is_idle(self, seconds: float) -> bool:
         """Tell whether a slot has been free for so long, so that a doorbell would have been answered."""
         with self._changed:
-            return self._busy < self._concurrency and time.monotonic() - self._free_since >= seconds
+            free = self._consuming and self._busy < self._concurrency
+            return free and time.monotonic() - self._free_since >= seconds
 
     def served(self, ring: int) -> None:
         """Note the time of the ring, in the store's ms, of a doorbell that is served."""

@@ -1,0 +1,84 @@
+"""Celery's part of a worker process: it takes doorbells from the queue and gives each to `Turns.take_turns`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import celery.worker.state
+from celery import bootsteps
+from celery.concurrency.thread import TaskPool
+from celery.worker.request import Request
+from kombu.asynchronous import get_event_loop
+
+from manyhands.broker import TAKE_TURNS, is_redis, make_celery
+from manyhands.settings import Settings
+from manyhands_worker.running import Running
+from manyhands_worker.turns import Turns
+
+
+class UnacknowledgedRequest(Request):  # type: ignore[misc]
+    """A task that is never acknowledged: a doorbell may be lost, and Redis no longer has a message that was taken,
+    but kombu would still send a transaction for each acknowledgement."""
+
+    def acknowledge(self) -> None:
+        """Mark it; nothing is sent."""
+        self.acknowledged = True
+
+
+class WakingPool(TaskPool):  # type: ignore[misc]
+    """Celery's pool of threads, which wakes Celery's loop when a slot becomes free.
+
+    With prefetching disabled the loop stops asking for messages while all slots are taken, and would look again only
+    when something else wakes it, up to a second later.
+    """
+
+    def on_apply(self, *arguments: Any, **named: Any) -> Any:
+        """Run a task on a thread."""
+        applied = super().on_apply(*arguments, **named)
+        applied.f.add_done_callback(_wake_loop)
+        return applied
+
+
+def _wake_loop(_: object) -> None:
+    loop: Any = get_event_loop()
+    if loop is not None:
+        loop.call_soon(_nothing)
+
+
+def _nothing() -> None:
+    pass
+
+
+def make_consumer(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
+    """Make Celery's worker; its `start` returns after `stop_consuming`."""
+    app = make_celery(settings, version)
+    request = UnacknowledgedRequest if is_redis(settings) else Request
+
+    @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
+    def take_turns(bells: list[tuple[str, int]]) -> None:
+        turns.take_turns([(session, ring) for session, ring in bells])
+
+    app.steps["consumer"].add(_make_step(turns.running))
+    return app.WorkController(pool=WakingPool, concurrency=concurrency, loglevel="WARNING", without_heartbeat=True)
+
+
+def _make_step(running: Running) -> type[Any]:
+    class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Notes from when to when doorbells are taken: without a broker an idle worker says nothing of lost ones."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+
+        def start(self, parent: Any) -> None:
+            running.consuming(True)
+
+        def stop(self, parent: Any) -> None:
+            running.consuming(False)
+
+    return Consuming
+
+
+def stop_consuming(turns: Turns) -> None:
+    """Take no more doorbells; those at hand are finished. Called by the signal handler."""
+    turns.draining = True
+    # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.
+    celery.worker.state.should_stop = 0
