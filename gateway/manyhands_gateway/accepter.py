@@ -102,7 +102,7 @@ class Accepter:
             receipts = self._store.accept([posted.letter for posted in batch])
         except Unavailable as error:
             if not self._away:
-                log.warning("events are not accepted for now: %s", error)
+                log.warning("events are not accepted at present: %s", error)
             self._away = True
             self._refuse(batch, error.retry_after)
         except Exception:

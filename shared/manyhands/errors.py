@@ -25,7 +25,7 @@ class ManyHandsError(Exception):
     """The root of the tree: catch it to catch all of ours."""
 
 
-class Cancelled(BaseException):  # noqa: N818 - a signal to the handler, like asyncio.CancelledError
+class Cancelled(BaseException):
     """A browser cancelled this event; raised in a plain handler at its next access to `state`.
 
     A `BaseException`, so that an app's `except Exception` does not swallow it.

@@ -84,7 +84,7 @@ class Keys:
         return f"{self.namespace}:gateways"
 
     def versions(self) -> str:
-        """Sorted set: announced versions of the app, by the time of their first announcement."""
+        """Sorted set: announced versions of the app, by the latest start of a worker."""
         return f"{self.namespace}:{{app}}:versions"
 
     def announcement(self, version: str) -> str:
@@ -95,9 +95,9 @@ class Keys:
         """String: an app's defaults, encoded."""
         return f"{self.namespace}:{{app}}:defaults:{content_hash}"
 
-    def workers(self) -> str:
-        """Sorted set: worker processes by their last sign of life."""
-        return f"{self.namespace}:{{app}}:workers"
+    def seen(self) -> str:
+        """Sorted set: announced versions of the app, by their last announcement."""
+        return f"{self.namespace}:{{app}}:seen"
 
     def reaper(self) -> str:
         """String that expires: who looks for overdue runs this second."""

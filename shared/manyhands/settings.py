@@ -215,4 +215,11 @@ def _parse(metadata: Mapping[Any, Any], text: str) -> Any:
     try:
         return parse(text)
     except (ValueError, KeyError):
-        raise SettingError(metadata["variable"], text, metadata["expected"]) from None
+        raise SettingError(metadata["variable"], _hide(metadata["variable"], text), metadata["expected"]) from None
+
+
+def _hide(name: str, text: str) -> str:
+    """Keep secrets out of an error that will be logged."""
+    if name == "MANYHANDS_SECRET_KEY":
+        return f"a text of {len(text)} characters"
+    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", text)

@@ -25,7 +25,7 @@ MISSING: Any = object()
 class Shared:
     """What all nodes of one run's state share. As a context, it is one access of the app's."""
 
-    __slots__ = ("cancelled", "lock", "mutations", "session")
+    __slots__ = ("cancelled", "given_up", "lock", "mutations", "session")
 
     def __init__(self, session: str | None) -> None:
         #: Guards the nodes, the dicts behind them and `mutations`: the handler's thread uses them while the worker's
@@ -33,13 +33,17 @@ class Shared:
         self.lock = threading.RLock()
         self.mutations = Mutations()
         self.session = session
+        #: The next access raises `Cancelled`; those after it work, so that the handler can clean up.
         self.cancelled = False
+        #: Every access raises: whatever the handler still assigned would be refused.
+        self.given_up = False
 
     def __enter__(self) -> None:
         self.lock.acquire()
-        if self.cancelled:
+        if self.cancelled or self.given_up:
+            self.cancelled = False
             self.lock.release()
-            raise Cancelled("a browser cancelled this event")
+            raise Cancelled("another worker has taken this event over" if self.given_up else "a browser cancelled it")
 
     def __exit__(self, *_: object) -> None:
         self.lock.release()

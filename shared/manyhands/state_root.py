@@ -55,9 +55,14 @@ class StateRoot:
                 self._node.rebase({} if subtree is MISSING else subtree)
 
     def cancel(self) -> None:
-        """Let every access of the app's raise `Cancelled` from now on."""
+        """Let the app's next access raise `Cancelled`."""
         with self._shared.lock:
             self._shared.cancelled = True
+
+    def give_up(self) -> None:
+        """Let every access of the app's raise `Cancelled` from now on, since nothing it assigns will be written."""
+        with self._shared.lock:
+            self._shared.given_up = True
 
     def snapshot_value(self, path: Path) -> Any:
         """Look a value up, also in lists by index; None where nothing is. Dicts come as plain ones."""

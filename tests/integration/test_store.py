@@ -488,16 +488,18 @@ def test_a_session_whose_lease_ran_out_is_rung_again(store: Store) -> None:
     assert [session for session, _ in until(lambda: store.ring_overdue(None, idle=False))] == ["s"]
 
 
-def test_the_newest_announcement_is_the_one_announced_first_last(store: Store) -> None:
+def test_the_newest_announcement_is_that_of_the_version_whose_worker_started_last(store: Store) -> None:
     assert store.announcement() is None
     old, new = Announcement("1", {"a": {}}, "d1"), Announcement("2", {"a": {}, "b": {}}, "d2")
+    store.announce(old, {b"\xa1x": b"\x01"}, started=True)
+    until(lambda: store.announce(new, {}, started=True) or store.announcement() == new)
     store.announce(old, {b"\xa1x": b"\x01"})
-    store.announce(new, {})
-    store.announce(old, {b"\xa1x": b"\x01"})
-    assert store.announcement() == new
+    assert list(store.announcements()) == [new, old]
     assert store.handlers() == {"a", "b"}
     assert store.defaults("d1") == {b"\xa1x": b"\x01"}
     assert store.defaults("unknown") is None
+    # A roll-back: workers of the old version start again.
+    until(lambda: store.announce(old, {}, started=True) or store.announcement() == old)
 
 
 def decoded(tree: Any) -> Any:

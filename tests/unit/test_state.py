@@ -569,11 +569,19 @@ class TestRefreshing:
 
 
 class TestCancelling:
-    def test_every_access_raises_from_then_on(self) -> None:
+    def test_the_next_access_raises_and_those_after_it_let_the_handler_clean_up(self) -> None:
+        root = stored(a={"b": 1})
+        root.cancel()
+        with pytest.raises(Cancelled):
+            _ = root.state["a"]["b"]
+        root.state["busy"] = False
+        assert root.take() == [Mutation(("busy",), False, False)]
+
+    def test_once_given_up_every_access_raises(self) -> None:
         root = stored(a={"b": 1}, c=2)
         a = root.state["a"]
         keys = iter(root.state.items())
-        root.cancel()
+        root.give_up()
         accesses = [
             lambda: root.state["c"],
             lambda: a["b"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhands import codec
-from manyhands.errors import NotSerialisable
+from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.fields import Op, build_tree, count_dicts_above, encode_assignment, encode_public, is_dict
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path, encode_path, is_public
@@ -42,6 +42,9 @@ def encode_changes(mutations: Sequence[Mutation], defaults: Mapping[bytes, bytes
             _encode(changes, mutation, in_defaults, count_dicts_above(mutation.path, defaults))
         except NotSerialisable as error:
             changes.errors.append(error)
+        except DamagedValue as error:
+            cure = "assign something else there"
+            changes.errors.append(NotSerialisable(mutation.path, f"a value that can't be read ({error})", cure))
         except UnicodeEncodeError:
             cure = "a key must be valid Unicode, without lone surrogates"
             changes.errors.append(NotSerialisable(mutation.path[:-1], f"the key {mutation.path[-1]!r}", cure))

@@ -27,6 +27,7 @@ class Heart:
         #: Several tries fit into a lease.
         self._beat = min(lease / 5, REAP_INTERVAL)
         self._announcement: tuple[Announcement, Fields] | None = None
+        self._announced = False
         self._announce_at = 0.0
         self._reap_at = 0.0
         #: The latest ring served when this thread last looked: every earlier doorbell has had its time.
@@ -35,10 +36,8 @@ class Heart:
         self._thread = threading.Thread(target=self._loop, name="manyhands-heart", daemon=True)
 
     def start(self, announcement: Announcement, defaults: Fields) -> None:
-        """Announce the app and start the thread. Raises `Unavailable` when Redis does not answer."""
+        """Start the thread, which announces the app as soon as doorbells are taken."""
         self._announcement = (announcement, defaults)
-        self._store.announce(announcement, defaults)
-        self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
         self._thread.start()
 
     def drain(self) -> None:
@@ -46,8 +45,10 @@ class Heart:
         self._draining = True
 
     def _loop(self) -> None:
+        # Announced earlier, the first click would wait for Celery to start. Without a broker events are to be accepted
+        # all the same, and wait.
+        self._running.wait_until_consuming(ANNOUNCE_INTERVAL)
         while True:
-            time.sleep(self._beat)
             try:
                 self._renew()
                 self._announce()
@@ -57,6 +58,7 @@ class Heart:
             except Exception:
                 # A fault of ours must not let every lease of the process run out.
                 log.exception("a heartbeat failed")
+            time.sleep(self._beat)
 
     def _renew(self) -> None:
         runs = self._running.runs()
@@ -69,7 +71,11 @@ class Heart:
 
     def _announce(self) -> None:
         if self._announcement and not self._draining and time.monotonic() >= self._announce_at:
-            self._store.announce(*self._announcement)
+            self._store.announce(*self._announcement, started=not self._announced)
+            if not self._announced:
+                announcement = self._announcement[0]
+                log.info("serving %d handlers of version %s", len(announcement.handlers), announcement.version)
+            self._announced = True
             self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
 
     def _reap(self) -> None:

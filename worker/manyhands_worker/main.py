@@ -44,7 +44,6 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     consumer = make_consumer(settings, turns, loaded.version, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop_consuming(turns))
-    log.info("serving %d handlers of %s", len(loaded.handlers), loaded.version)
     consumer.start()
     stopping_since = time.monotonic()
     heart.drain()

@@ -119,7 +119,9 @@ class Run:
     def lose(self) -> None:
         """Note that another worker has taken over; the handler is stopped at its next access to `state`."""
         self.phase = Phase.LOST
-        self._stop()
+        self.root.give_up()
+        if self.stop_task:
+            self.stop_task()
 
     def lose_unless_ended(self) -> None:
         """Note that the lease was found to be another's, unless the run has ended since."""
@@ -131,14 +133,8 @@ class Run:
         """Stop the handler, since a browser asked for it."""
         if not self.cancel_asked:
             self.cancel_asked = True
-            self._stop()
-
-    def _stop(self) -> None:
-        # An async handler is stopped where it awaits, so that it can clean up with its state at hand.
-        if self.stop_task:
-            self.stop_task()
-        else:
-            self.root.cancel()
+            # An async handler is stopped where it awaits, a plain one where it looks at its state.
+            (self.stop_task or self.root.cancel)()
 
     def refresh(self, refresh: Refresh) -> None:
         """Bring in what others have changed; what this run has assigned and not yet committed stays."""
@@ -149,8 +145,7 @@ class Run:
             mine, self._own_versions = self._own_versions, set()
         tree = build_tree(self._defaults, refresh.fields)
         if refresh.touched is None:
-            for name in {*self.root.state.keys(), *tree}:
-                self._place((name,), tree)
+            self.root.refresh((), tree, True)
             return
         for field, version in refresh.touched.items():
             if version > since and version not in mine:

@@ -95,6 +95,12 @@ class Running:
         with self._changed:
             self._consuming = consuming
             self._free_since = time.monotonic()
+            self._changed.notify_all()
+
+    def wait_until_consuming(self, timeout: float) -> None:
+        """Wait until doorbells are taken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._consuming, timeout)
 
     def is_idle(self, seconds: float) -> bool:
         """Tell whether a slot has been free for so long, so that a doorbell would have been answered."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 import secrets
 import time
@@ -143,7 +144,9 @@ class Sitting:
         handler = self.turns.app.handlers[run.body.handler]
         try:
             arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
-            return Ended(await handler.function(*arguments[0], **arguments[1]))
+            result = handler.function(*arguments[0], **arguments[1])
+            # A plain wrapper around an async function may have run it to its end.
+            return Ended(await result if inspect.isawaitable(result) else result)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
             return self._failed(run, error)
         finally:

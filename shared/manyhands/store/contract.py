@@ -231,8 +231,11 @@ class Store(Protocol):
 
     # --- worker ---
 
-    def announce(self, announcement: Announcement, defaults: Fields) -> None:
-        """Announce the app and store its defaults; repeated while the worker lives."""
+    def announce(self, announcement: Announcement, defaults: Fields, *, started: bool = False) -> None:
+        """Announce the app and store its defaults; repeated while the worker lives.
+
+        `started`: the worker has just started, which makes its version the newest.
+        """
         ...
 
     def begin(self, session: str, token: str) -> Turn | None:

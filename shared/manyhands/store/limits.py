@@ -16,5 +16,7 @@ BELL_LOST = 1000
 OVERDUE_AT_ONCE = 50
 #: Milliseconds between two looks for overdue runs, over the whole fleet.
 REAPER_INTERVAL = 950
-#: Milliseconds after which a version that no worker announces any more is forgotten, unless it is the newest.
+#: Milliseconds after which a version that no worker announces any more is forgotten.
 VERSION_GONE = 15_000
+#: The same for the newest version while an older one still has workers: events that only it knows wait for so long.
+NEWEST_VERSION_GONE = 600_000

@@ -183,14 +183,15 @@ class MemoryStore:
 
     # --- worker ---
 
-    def announce(self, announcement: Announcement, defaults: Fields) -> None:
+    def announce(self, announcement: Announcement, defaults: Fields, *, started: bool = False) -> None:
         """Announce the app and store its defaults; repeated while the worker lives."""
         with self._lock:
-            newest = list(self._announced)[-1:]
-            gone = self._now() - limits.VERSION_GONE
+            now, newest = self._now(), list(self._announced)[-1:]
             for version, (_, seen) in list(self._announced.items()):
-                if seen <= gone and version not in newest:
+                if now - seen >= (limits.NEWEST_VERSION_GONE if version in newest else limits.VERSION_GONE):
                     del self._announced[version]
+            if started:
+                self._announced.pop(announcement.version, None)
             self._announced[announcement.version] = (announcement, self._now())
             self._defaults[announcement.defaults] = dict(defaults)
 

@@ -111,24 +111,21 @@ class RedisStore:
 
     def announcement(self) -> Announcement | None:
         """Read the newest announcement."""
-        versions = self._guard(lambda: self._client.zrevrange(self.keys.versions(), 0, 0))
-        announced = self._announcements(versions)
+        announced = self.announcements()
         return announced[0] if announced else None
 
     def announcements(self) -> Sequence[Announcement]:
         """Read the announcement of every version that has workers, and of the newest; the newest first."""
-        return self._announcements(self._guard(lambda: self._client.zrevrange(self.keys.versions(), 0, -1)))
-
-    def handlers(self) -> frozenset[str]:
-        """Read the names of the handlers of every version that is announced."""
-        return frozenset(name for one in self.announcements() for name in one.handlers)
-
-    def _announcements(self, versions: Sequence[bytes]) -> list[Announcement]:
+        versions = self._guard(lambda: self._client.zrevrange(self.keys.versions(), 0, -1))
         if not versions:
             return []
         wanted = [self.keys.announcement(version.decode()) for version in versions]
         found = self._guard(lambda: self._client.mget(wanted))
         return [Announcement(*msgpack.unpackb(one)) for one in found if one is not None]
+
+    def handlers(self) -> frozenset[str]:
+        """Read the names of the handlers of every version that is announced."""
+        return frozenset(name for one in self.announcements() for name in one.handlers)
 
     def defaults(self, content_hash: str) -> Fields | None:
         """Read the fields of an app's defaults, and renew their life; None when they are gone."""
@@ -138,13 +135,16 @@ class RedisStore:
 
     # --- worker ---
 
-    def announce(self, announcement: Announcement, defaults: Fields) -> None:
+    def announce(self, announcement: Announcement, defaults: Fields, *, started: bool = False) -> None:
         """Announce the app and store its defaults; repeated while the worker lives."""
         keys = self.keys
         names = (keys.announcement(announcement.version), keys.defaults(announcement.defaults))
         encoded = msgpack.packb([announcement.version, announcement.handlers, announcement.defaults])
-        arguments = (announcement.version, encoded, msgpack.packb(defaults), self._life, limits.VERSION_GONE)
-        self._call(load_script("announce"), (keys.versions(), keys.workers(), *names), arguments)
+        arguments = (
+            *(announcement.version, encoded, msgpack.packb(defaults), self._life),
+            *(limits.VERSION_GONE, limits.NEWEST_VERSION_GONE, int(started)),
+        )
+        self._call(load_script("announce"), (keys.versions(), keys.seen(), *names), arguments)
 
     def begin(self, session: str, token: str) -> Turn | None:
         """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
