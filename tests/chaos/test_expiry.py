@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from support.browser import Tab
 from support.fleet import Fleet
 from support.redis_server import RedisServer
 from support.waiting import wait_until
@@ -14,8 +16,8 @@ def keys_of(redis_server: RedisServer, pattern: str) -> list[bytes]:
         return list(client.scan_iter(pattern, count=1000))
 
 
-def test_every_key_expires_and_lies_in_the_namespace(tmp_path_factory, fleet_of: Callable[..., Fleet]) -> None:  # type: ignore[no-untyped-def]
-    server = RedisServer(tmp_path_factory.mktemp("own"))
+def test_every_key_expires_and_lies_in_the_namespace(tmp_path: Path, fleet_of: Callable[..., Fleet]) -> None:
+    server = RedisServer(tmp_path)
     server.start()
     try:
         fleet = fleet_of(gateways=1, workers=1, environ={"REDIS_URL": server.url})
@@ -32,7 +34,7 @@ def test_every_key_expires_and_lies_in_the_namespace(tmp_path_factory, fleet_of:
         server.kill()
 
 
-def use_everything(tab) -> None:  # type: ignore[no-untyped-def]
+def use_everything(tab: Tab) -> None:
     tab.call("increment")
     long = tab.fire("slow_loop", 20)
     tab.wait_for(lambda: tab.state.get("rounds", 0) > 5)

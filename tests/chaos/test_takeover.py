@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -117,7 +117,7 @@ def test_a_worker_that_was_stopped_beyond_its_lease_writes_nothing(fleet_of: Fle
 
 
 @contextlib.contextmanager
-def stopped(process: Process):  # type: ignore[no-untyped-def]
+def stopped(process: Process) -> Iterator[None]:
     os.kill(process.pid, signal.SIGSTOP)
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import celery.worker.state
@@ -14,6 +15,8 @@ from manyhands.broker import TAKE_TURNS, is_redis, make_celery
 from manyhands.settings import Settings
 from manyhands_worker.running import Running
 from manyhands_worker.turns import Turns
+
+log = logging.getLogger("manyhands.worker")
 
 
 class UnacknowledgedRequest(Request):  # type: ignore[misc]
@@ -80,5 +83,6 @@ def _make_step(running: Running) -> type[Any]:
 def stop_consuming(turns: Turns) -> None:
     """Take no more doorbells; those at hand are finished. Called by the signal handler."""
     turns.draining = True
+    log.info("going down: no new turns, running handlers may finish")
     # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.
     celery.worker.state.should_stop = 0
