@@ -24,7 +24,14 @@ from support.browser import MSGPACK, Tab  # noqa: E402 - found only now
 from support.processes import Processes  # noqa: E402
 from support.redis_server import RedisServer  # noqa: E402
 
-BARE = "from celery import Celery\napp = Celery('bare', broker={url!r}, backend={url!r})\n@app.task\ndef add(x):\n    return x + 1\n"
+BARE = """
+from celery import Celery
+app = Celery("bare", broker={url!r}, backend={url!r})
+
+@app.task
+def add(x):
+    return x + 1
+"""
 
 
 def main() -> None:
