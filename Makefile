@@ -3,6 +3,7 @@
 #   make run      run examples/hello; more flags with ARGS="--port 9000"
 #   make test     all that a change has to pass: lint, types, tests
 #   make lint     ruff, mypy, pyright
+#   make chaos    kill everything, again and again, and check that nothing is lost: ARGS="--minutes 20 --seed 1"
 #   make clean    remove what these have made
 
 SHELL := /bin/bash
@@ -14,19 +15,23 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run test lint clean
+.PHONY: run test lint chaos clean
 
 run: .venv/.for-run
 	@$(BIN)/python -m manyhands dev examples/hello $(ARGS)
 
 test: lint
-	@.ci/need redis-server=redis-server chromium=chromium nginx=nginx
+	@.ci/need redis-server=redis-server rabbitmq-server=rabbitmq-server chromium=chromium nginx=nginx
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.for-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pyright
+
+chaos: .venv/.for-test
+	@.ci/need redis-server=redis-server
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 # A stamp is renewed when the requirements have changed.
 .venv/.for-run: pyproject.toml

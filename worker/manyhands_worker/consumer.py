@@ -54,7 +54,7 @@ def _nothing() -> None:
 
 def make_consumer(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
     """Make Celery's worker; its `start` returns after `stop_consuming`."""
-    app = make_celery(settings, version)
+    app: Any = make_celery(settings, version)
     request = UnacknowledgedRequest if is_redis(settings) else Request
 
     @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
