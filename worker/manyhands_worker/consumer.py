@@ -62,7 +62,9 @@ def make_consumer(settings: Settings, turns: Turns, version: str, concurrency: i
         turns.take_turns([(session, ring) for session, ring in bells])
 
     app.steps["consumer"].add(_make_step(turns.running))
-    return app.WorkController(pool=WakingPool, concurrency=concurrency, loglevel="WARNING", without_heartbeat=True)
+    # A broker that goes away while Celery's workers greet one another (mingle) would end this one for good.
+    quiet = dict.fromkeys(("without_heartbeat", "without_mingle", "without_gossip"), True)
+    return app.WorkController(pool=WakingPool, concurrency=concurrency, loglevel="WARNING", **quiet)
 
 
 def _make_step(running: Running) -> type[Any]:

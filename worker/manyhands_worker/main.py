@@ -51,7 +51,7 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     log.info("stopped")
     logging.shutdown()
     # A thread of a handler that never returns must not hold the process.
-    os._exit(0)
+    os._exit(0 if turns.draining else 1)
 
 
 def _load(app: str | None) -> LoadedApp:
