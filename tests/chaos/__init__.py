@@ -1,0 +1,1 @@
+"""Everything dies, and nothing that was accepted is lost or applied twice."""
