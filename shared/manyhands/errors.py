@@ -11,6 +11,7 @@ ManyHandsError
 ├── DamagedValue          a stored value can't be read back
 ├── BadFrame              a browser's frame breaks the protocol
 ├── Unavailable           Redis or the broker does not answer
+│   └── StoreRefused      Redis answers that it can't do what was asked
 └── TurnLost              another worker has taken over the run that wanted to commit
 Cancelled                 (a BaseException) a browser cancelled the event
 ```
@@ -106,6 +107,10 @@ class Unavailable(ManyHandsError):
     def __init__(self, server: str, cause: BaseException | str, retry_after: float = 1.0) -> None:
         self.server, self.retry_after = server, retry_after
         super().__init__(f"{server} does not answer: {cause}")
+
+
+class StoreRefused(Unavailable):
+    """Redis answered with an error that trying again will not mend, such as a value that is too large."""
 
 
 class TurnLost(ManyHandsError):

@@ -34,7 +34,8 @@ def test_what_is_not_finished_in_time_is_handed_over_at_once(fleet_of: FleetOf, 
     fleet = fleet_of(workers=1, environ={"MANYHANDS_LEASE": "60"})
     journal = tmp_path / "journal"
     tab = fleet.tab()
-    n = tab.fire("slow_append_outside", [str(journal), "x", 18])
+    told = tmp_path / "told"
+    n = tab.fire("append_outside_when_told", [str(journal), "x", str(told)])
     wait_for_lines(journal, 1)
     leaving = fleet.workers[0]
     fleet.add_worker()
@@ -44,8 +45,10 @@ def test_what_is_not_finished_in_time_is_handed_over_at_once(fleet_of: FleetOf, 
     wait_for_lines(journal, 2, 5)
     # With a lease of a minute nobody would have taken it over by now.
     assert time.monotonic() - gone < 5
+    told.touch()
     assert tab.wait_done(n, 30)["ok"]
     assert tab.state["log"] == ["x"]
+    assert journal.read_text().splitlines() == ["began x", "began x", "x"]
 
 
 def test_a_worker_that_goes_takes_no_new_turns(fleet_of: FleetOf) -> None:

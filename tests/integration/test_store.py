@@ -207,6 +207,16 @@ def test_only_the_newer_fence_commits(store: Store) -> None:
     assert field_of(store, "a") == b"\x02"
 
 
+def test_a_repeated_begin_gets_the_same_turn(store: Store) -> None:
+    store.accept([letter(1)])
+    first, again = store.begin("s", "t"), store.begin("s", "t")
+    assert first is not None
+    assert again is not None
+    assert (first.n, first.attempt) == (again.n, again.attempt) == (1, 1)
+    store.commit(write("t"))
+    assert store.begin("s", "t") is None
+
+
 def test_a_renewed_lease_is_not_taken_over(store: Store) -> None:
     store.accept([letter(1)])
     store.begin("s", "t1")

@@ -48,6 +48,9 @@ def encode_changes(mutations: Sequence[Mutation], defaults: Mapping[bytes, bytes
         except UnicodeEncodeError:
             cure = "a key must be valid Unicode, without lone surrogates"
             changes.errors.append(NotSerialisable(mutation.path[:-1], f"the key {mutation.path[-1]!r}", cure))
+        except Exception as error:  # noqa: BLE001 - values of the app's classes may raise anything while encoded
+            kind = f"a value that raised {type(error).__name__} while it was stored ({error})"
+            changes.errors.append(NotSerialisable(mutation.path, kind, "assign plain data instead"))
     return changes
 
 

@@ -85,6 +85,7 @@ def _make_step(running: Running) -> type[Any]:
 def stop_consuming(turns: Turns) -> None:
     """Take no more doorbells; those at hand are finished. Called by the signal handler."""
     turns.draining = True
+    turns.running.stop()
     log.info("going down: no new turns, running handlers may finish")
     # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.
     celery.worker.state.should_stop = 0

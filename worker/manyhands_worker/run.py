@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 
 from manyhands import codec
-from manyhands.errors import ManyHandsError, NotSerialisable, TurnLost
+from manyhands.errors import NotSerialisable, TurnLost
 from manyhands.fields import Tree, build_tree
 from manyhands.letters import Body
 from manyhands.paths import decode_path
@@ -57,6 +57,8 @@ class Run:
         self.began: float | None = None
         #: Stops the task of an async handler; None for a plain one.
         self.stop_task: Callable[[], object] | None = None
+        #: Whether its batch no longer waits for it.
+        self.released = False
         #: Whether a browser asked to cancel it.
         self.cancel_asked = False
         #: The version of the session's fields that the handler sees.
@@ -124,10 +126,16 @@ class Run:
             self.stop_task()
 
     def lose_unless_ended(self) -> None:
-        """Note that the lease was found to be another's, unless the run has ended since."""
-        with self.lock:
-            if self.phase in (Phase.TURN, Phase.DETACHED):
-                self.lose()
+        """Note that the lease was found to be another's, unless the run has ended since.
+
+        Whoever holds the lock is committing, and will be told the same: the heart must not wait for that.
+        """
+        if self.lock.acquire(blocking=False):
+            try:
+                if self.phase in (Phase.TURN, Phase.DETACHED):
+                    self.lose()
+            finally:
+                self.lock.release()
 
     def cancel(self) -> None:
         """Stop the handler, since a browser asked for it."""
@@ -192,8 +200,9 @@ class Run:
         except NotSerialisable as problem:
             text = f"what the handler returned holds {problem.kind}, which can't be sent: {problem.cure}"
             error = error or (Failure.NOT_SERIALISABLE, text)
-        except ManyHandsError as problem:
-            error = error or (Failure.HANDLER_FAILED, str(problem))
+        except Exception as problem:  # noqa: BLE001 - values of the app's classes may raise anything while encoded
+            text = f"what the handler returned can't be sent: {type(problem).__name__}: {problem}"
+            error = error or (Failure.NOT_SERIALISABLE, text)
         if error is None and self._errors:
             error = (Failure.NOT_SERIALISABLE, "; ".join(str(one) for one in self._errors[:5]))
         return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)

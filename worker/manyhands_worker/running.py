@@ -62,12 +62,18 @@ class Running:
             self._changed.wait_for(lambda: bool(self._detached), timeout)
 
     def wait_for_room(self) -> None:
-        """Wait while as many handlers are detached as may be."""
+        """Wait while as many handlers are detached as may be, unless the process is going down."""
         with self._changed:
             self._changed.wait_for(self._has_room)
 
+    def stop(self) -> None:
+        """Let nobody wait for room any more: the process is going down. Called by the signal handler."""
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+
     def _has_room(self) -> bool:
-        if len(self._detached) < min(self._max_plain, self._max_async):
+        if self._stopping.is_set() or len(self._detached) < min(self._max_plain, self._max_async):
             return True
         asynchronous = sum(run.is_async for run in self._detached)
         return asynchronous < self._max_async and len(self._detached) - asynchronous < self._max_plain
@@ -120,4 +126,4 @@ class Running:
 
     def pause(self, seconds: float) -> None:
         """Wait between two tries."""
-        self._stopping.wait(seconds)
+        time.sleep(seconds)

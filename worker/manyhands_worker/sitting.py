@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from manyhands.errors import Cancelled, DamagedValue, TurnLost, Unavailable
+from manyhands.errors import Cancelled, DamagedValue, StoreRefused, TurnLost, Unavailable
 from manyhands.fields import apply
 from manyhands.handlers import bind
 from manyhands.letters import Body, decode_body
@@ -183,11 +183,12 @@ class Sitting:
         self.turns.threads.submit(self._detach, run)
 
     def _detach(self, run: Run) -> None:
-        """Free the session's turn; the handler runs on."""
+        """Free the session's turn, and the batch of it; the handler runs on."""
         with run.lock:
-            if run.phase is not Phase.TURN:
+            if run.released:
                 return
-            answer = self._send(run, partial(run.prepare, Ending.DETACH))
+            run.released = True
+            answer = self._send(run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
         if answer:
             self.turns.running.detached(run)
             self._ring(run, answer)
@@ -197,9 +198,10 @@ class Sitting:
         """Commit the end of a run. Tells whether it still held the turn, and gives the next event, begun."""
         share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
         with run.lock:
-            held_turn = run.phase is Phase.TURN
+            held_turn, run.released = not run.released, True
             next_token = new_token() if held_turn and share_left and not self.turns.draining else None
-            answer = None if run.phase is Phase.LOST else self._send(run, partial(run.finish, ended, next_token))
+            is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
+            answer = self._send(run, partial(run.finish, ended, next_token)) if is_ours else None
         self.turns.running.remove(run)
         if answer is None:
             log.warning("%s | taken over by another worker; what it did here is dropped", run.output.source)
@@ -227,6 +229,11 @@ class Sitting:
                 answer = self.turns.store.commit(commit)
             except TurnLost as error:
                 run.answered(commit, error)
+                return None
+            except StoreRefused as error:
+                # It would be refused again and again. The event begins again when the lease has run out.
+                log.error("%s | can't be committed: %s", run.output.source, error)
+                run.answered(commit, TurnLost(str(error)))
                 return None
             except Unavailable as error:
                 log.warning("%s | can't commit, trying again: %s", run.output.source, error)

@@ -202,6 +202,8 @@ class MemoryStore:
             if record is None:
                 return None
             record.rung = 0
+            if record.run == token:
+                return self._begin_first(record, token, known=-1)
             if record.run and self._lease_holds(record, record.run):
                 return None
             if record.run:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 
 import msgpack
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
 
-from manyhands.errors import TurnLost, Unavailable
+from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
 from manyhands.store import limits
@@ -251,7 +251,7 @@ class RedisStore:
                 answers[index] = answer
         for answer in answers:
             if isinstance(answer, RedisError):
-                raise Unavailable("Redis", answer) from answer
+                raise _describe(answer) from answer
         return answers
 
     def _send(self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis) -> list[Any]:
@@ -265,7 +265,15 @@ class RedisStore:
         try:
             return act()
         except (RedisError, OSError) as error:
-            raise Unavailable("Redis", error) from error
+            raise _describe(error) from error
+
+
+def _describe(error: Exception) -> Unavailable:
+    # What Redis says of itself while it loads, fails over or is full passes; what it says of a command does not.
+    passing = str(error).startswith(("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "MISCONF", "NOREPLICAS"))
+    if isinstance(error, ResponseError) and not passing and not isinstance(error, AuthenticationError):
+        return StoreRefused("Redis", error)
+    return Unavailable("Redis", error)
 
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:

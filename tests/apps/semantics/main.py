@@ -190,3 +190,15 @@ def slow_append_outside(state, payload):
     with Path(path).open("a") as file:
         file.write(f"{text}\n")
     state["log"] = [*state["log"], text]
+
+
+def append_outside_when_told(state, payload):
+    """As `slow_append_outside`, but until a file exists: `[path, text, file]`."""
+    path, text, told = payload
+    with Path(path).open("a") as file:
+        file.write(f"began {text}\n")
+    while not Path(told).exists():
+        time.sleep(0.02)
+    with Path(path).open("a") as file:
+        file.write(f"{text}\n")
+    state["log"] = [*state["log"], text]

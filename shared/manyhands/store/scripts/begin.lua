@@ -1,4 +1,5 @@
--- Takes a session's turn for its next event. Detached runs whose worker has died come first, then the mailbox.
+-- Takes a session's turn for its next event. Detached runs whose worker has died come first, then the mailbox. Sent again
+-- with the same token, because its answer got lost, it gives the same turn.
 -- KEYS: see _session.lua
 -- ARGV: 4 token of the new run
 -- Returns a turn (see begin_first in _session.lua), or nil when another run holds the turn or nothing waits
@@ -8,6 +9,7 @@ if not meta[1] then return nil end
 silence()
 
 local run = meta[2]
+if run == ARGV[4] then return begin_first(run, '') end
 if run ~= '' then
   if lease_holds(run) then return nil end
   -- Its worker has died: from here on its commits are refused, and its event begins again.
