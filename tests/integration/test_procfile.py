@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,24 +19,18 @@ from support.waiting import free_port, wait_until
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def free_pair() -> int:
-    """Find a port that is free, and the one after it too: honcho counts up from the first."""
-
-    def look() -> int:
-        port = free_port()
-        with socket.socket() as probe:
-            return 0 if probe.connect_ex(("127.0.0.1", port + 1)) == 0 else port
-
-    return wait_until(look, 10, "two free ports in a row")
-
-
 @pytest.fixture
-def honcho(processes: Processes) -> Iterator[tuple[Process, list[str]]]:
-    """The running Procfile, and the URLs of its gateways."""
-    port = free_pair()
+def honcho(processes: Processes, tmp_path: Path) -> Iterator[tuple[Process, list[str]]]:
+    """The running Procfile, its gateways kept to the loopback, and their URLs."""
+    text = (ROOT / "Procfile").read_text()
+    assert "web: manyhands gateway\n" in text
+    procfile = tmp_path / "Procfile"
+    procfile.write_text(text.replace("manyhands gateway", "manyhands gateway --host 127.0.0.1"))
+    port = free_port(in_a_row=2)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     process = processes.start(
-        *(sys.executable, "-m", "honcho", "start", "--port", str(port), "--concurrency", "web=2,worker=2"),
+        *(sys.executable, "-m", "honcho", "start", "--procfile", str(procfile)),
+        *("--port", str(port), "--concurrency", "web=2,worker=2"),
         environ={"PATH": path, "MANYHANDS_APP": SEMANTICS},
         directory=ROOT,
     )

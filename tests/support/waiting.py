@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
 from collections.abc import Callable
@@ -25,9 +26,22 @@ def wait_until(condition: Callable[[], Result], timeout: float, what: str | Call
         time.sleep(LOOK)
 
 
-def free_port() -> int:
-    """Find a port on which nothing listens."""
+def free_port(in_a_row: int = 1) -> int:
+    """Find a port that is free, and those after it if several are wanted in a row.
+
+    Below the range from which the system takes the ports of outgoing connections: one of those may be taken between
+    the look and the use.
+    """
+    while True:
+        first = random.randrange(10_000, 32_000)
+        if all(_is_free(port) for port in range(first, first + in_a_row)):
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
