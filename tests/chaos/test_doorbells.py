@@ -76,10 +76,11 @@ def test_with_the_queue_deleted_a_thousand_events_are_run(fleet_of: FleetOf, red
     wait_for_all(fired, 30)
 
 
+@pytest.mark.parametrize("concurrency", ["1", "8"])
 def test_twenty_thousand_waiting_events_do_not_multiply_doorbells(
-    fleet_of: FleetOf, redis_server: RedisServer, settings: Settings
+    fleet_of: FleetOf, redis_server: RedisServer, settings: Settings, concurrency: str
 ) -> None:
-    """They wait for many seconds behind one slot of one worker, and no session is rung while its doorbell is out."""
+    """They wait for many seconds behind one worker, and no session is rung while its doorbell is out."""
     fleet = fleet_of(gateways=1, workers=1)
     store, doorbell = RedisStore(replace(settings, rate_limit=10**6)), Doorbell(settings)
     announced = store.announcement()
@@ -92,7 +93,7 @@ def test_twenty_thousand_waiting_events_do_not_multiply_doorbells(
         receipts = store.accept([Letter(session, "c", n, body) for n in range(1, 101)])
         doorbell.ring([(session, one.ring) for one in receipts if one.ring])
     assert sorted(doorbells(redis_server, fleet)) == sorted(sessions)
-    fleet.add_worker("--concurrency", "1")
+    fleet.add_worker("--concurrency", concurrency)
     most = 0
 
     def queue_is_empty() -> bool:

@@ -22,7 +22,8 @@ class Running:
         self._concurrency = concurrency
         self._busy = 0
         self._consuming = False
-        #: Since when doorbells are taken and a slot is free, by `time.monotonic`.
+        #: Since when a slot is free and no doorbell has come, by `time.monotonic`. A free slot alone says little: when
+        #: handlers are quick, Celery's loop may be the one that is behind.
         self._free_since = time.monotonic()
         self._latest_ring = 0
         self._stopping = threading.Event()
@@ -88,13 +89,13 @@ class Running:
         """Count a Celery task that holds a slot."""
         with self._changed:
             self._busy += 1
+            self._free_since = time.monotonic()
         try:
             yield
         finally:
             with self._changed:
-                if self._busy >= self._concurrency:
-                    self._free_since = time.monotonic()
                 self._busy -= 1
+                self._free_since = time.monotonic()
 
     def consuming(self, consuming: bool) -> None:
         """Note that doorbells are taken from the queue from now on, or no longer."""
@@ -109,7 +110,7 @@ class Running:
             self._changed.wait_for(lambda: self._consuming, timeout)
 
     def is_idle(self, seconds: float) -> bool:
-        """Tell whether a slot has been free for so long, so that a doorbell would have been answered."""
+        """Tell whether for so long a slot was free and no doorbell came, so that one would have been answered."""
         with self._changed:
             free = self._consuming and self._busy < self._concurrency
             return free and time.monotonic() - self._free_since >= seconds
