@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from celery.app.amqp import AMQP
+from kombu.connection import Connection
 from kombu.entity import Queue
 
 from manyhands.keys import Keys
@@ -19,6 +21,29 @@ TAKE_TURNS = "manyhands.take_turns"
 
 #: Seconds until a broker that does not answer counts as away.
 CONNECT_TIMEOUT = 2.0
+
+
+class BrokerConnection(Connection):
+    """A connection that looks for its broker every second, where kombu's pauses would grow to half a minute."""
+
+    def ensure_connection(
+        self,
+        errback: Any = None,
+        max_retries: int | None = None,
+        interval_start: float = 0.1,
+        interval_step: float = 0.3,
+        interval_max: float = 1.0,
+        **options: Any,
+    ) -> Any:
+        """Connect, trying until it succeeds or the retries are used up."""
+        intervals = (interval_start, interval_step, interval_max)
+        return super().ensure_connection(errback, max_retries, *intervals, **options)  # type: ignore[no-untyped-call]
+
+
+class BrokerAMQP(AMQP):  # type: ignore[misc]
+    """Celery's messaging, over our connections."""
+
+    Connection = BrokerConnection
 
 
 def is_redis(settings: Settings) -> bool:
@@ -40,7 +65,7 @@ def make_celery(settings: Settings, version: str | None = None) -> Celery:
     """Make the application; nothing is connected yet. `version`: of the worker that will consume with it."""
     on_redis = is_redis(settings)
     queues = [make_queue(settings), *([make_queue(settings, version)] if version else [])]
-    app = Celery("manyhands", broker=_broker_url(settings.broker), set_as_current=False)
+    app = Celery("manyhands", broker=_broker_url(settings.broker), set_as_current=False, amqp=BrokerAMQP)
     app.conf.update(
         task_queues=queues,
         task_default_queue=queues[0].name,
@@ -62,13 +87,17 @@ def make_celery(settings: Settings, version: str | None = None) -> Celery:
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options() if on_redis else {},
+        broker_transport_options=_transport_options(queues[0].name) if on_redis else {},
     )
     return app
 
 
-def _transport_options() -> dict[str, Any]:
+def _transport_options(queue: str) -> dict[str, Any]:
     return {
+        # Kombu's own names for these would be shared by every namespace.
+        "unacked_key": f"{queue}.unacked",
+        "unacked_index_key": f"{queue}.unacked_index",
+        "unacked_mutex_key": f"{queue}.unacked_mutex",
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 10,
