@@ -1,4 +1,4 @@
-"""Celery's part of a worker process: it takes doorbells from the queue and gives each to `Turns.take_turns`."""
+"""Celery's part of a worker process: it takes doorbells from the queue and gives each to `Turns.take`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from celery.worker.request import Request
 from kombu.asynchronous import get_event_loop
 
 from manyhands.broker import TAKE_TURNS, is_redis, make_celery
-from manyhands.settings import Settings
+from manyhands_worker.parts import Parts
 from manyhands_worker.running import Running
 from manyhands_worker.turns import Turns
 
@@ -52,16 +52,17 @@ def _nothing() -> None:
     pass
 
 
-def make_consumer(settings: Settings, turns: Turns, version: str, concurrency: int) -> Any:
+def make_consumer(parts: Parts, concurrency: int) -> Any:
     """Make Celery's worker; its `start` returns after `stop_consuming`."""
-    app: Any = make_celery(settings, version)
-    request = UnacknowledgedRequest if is_redis(settings) else Request
+    app: Any = make_celery(parts.settings, parts.app.version)
+    request = UnacknowledgedRequest if is_redis(parts.settings) else Request
+    turns = Turns(parts)
 
     @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
     def take_turns(bells: list[tuple[str, int]]) -> None:
-        turns.take_turns([(session, ring) for session, ring in bells])
+        turns.take([(session, ring) for session, ring in bells])
 
-    app.steps["consumer"].add(_make_step(turns.running))
+    app.steps["consumer"].add(_make_step(parts.running))
     # A broker that goes away while Celery's workers greet one another (mingle) would end this one for good.
     quiet = dict.fromkeys(("without_heartbeat", "without_mingle", "without_gossip"), True)
     return app.WorkController(pool=WakingPool, concurrency=concurrency, loglevel="WARNING", **quiet)
@@ -82,10 +83,9 @@ def _make_step(running: Running) -> type[Any]:
     return Consuming
 
 
-def stop_consuming(turns: Turns) -> None:
+def stop_consuming(running: Running) -> None:
     """Take no more doorbells; those at hand are finished. Called by the signal handler."""
-    turns.draining = True
-    turns.running.stop()
+    running.stop()
     log.info("going down: no new turns, running handlers may finish")
     # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.
     celery.worker.state.should_stop = 0

@@ -7,8 +7,8 @@ import time
 
 from manyhands.errors import TurnLost, Unavailable
 from manyhands.store.contract import Ending
+from manyhands_worker.parts import Parts
 from manyhands_worker.run import Phase, Run
-from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.worker")
 
@@ -16,20 +16,20 @@ log = logging.getLogger("manyhands.worker")
 DETACHED_GRACE = 15.0
 
 
-def drain(turns: Turns, since: float) -> None:
+def drain(parts: Parts, since: float) -> None:
     """Wait for what runs, then give the rest back to its sessions' mailboxes. `since`: by `time.monotonic`."""
     left = max(0.0, DETACHED_GRACE - (time.monotonic() - since))
-    if turns.running.wait_until_idle(left):
+    if parts.running.wait_until_idle(left):
         return
-    for run in turns.running.runs():
+    for run in parts.running.runs():
         try:
-            _give_back(turns, run)
+            _give_back(parts, run)
         except Unavailable as error:
             # Its lease runs out instead, and another worker takes it over then.
             log.warning("%s | can't be handed over: %s", run.output.source, error)
 
 
-def _give_back(turns: Turns, run: Run) -> None:
+def _give_back(parts: Parts, run: Run) -> None:
     # A lock that is held means that its commit is being made this moment.
     with run.lock:
         if run.phase not in (Phase.TURN, Phase.DETACHED):
@@ -37,7 +37,7 @@ def _give_back(turns: Turns, run: Run) -> None:
         # What was sent and not answered goes first.
         while (commit := run.prepare(Ending.RETURN)) is not None:
             try:
-                answer = turns.store.commit(commit)
+                answer = parts.store.commit(commit)
             except TurnLost as error:
                 run.answered(commit, error)
                 return
@@ -48,4 +48,4 @@ def _give_back(turns: Turns, run: Run) -> None:
             return
     log.info("%s | handed over, not finished", run.output.source)
     if answer.ring is not None:
-        turns.ringing.ring([(run.session, answer.ring)])
+        parts.ringing.ring([(run.session, answer.ring)])

@@ -19,8 +19,8 @@ from manyhands_worker.flusher import Flusher
 from manyhands_worker.heart import Heart
 from manyhands_worker.loader import LoadedApp, format_import_error, load
 from manyhands_worker.output import Output, capture_streams, capturing
+from manyhands_worker.parts import Parts
 from manyhands_worker.ringing import Ringing
-from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.worker")
 
@@ -35,23 +35,23 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     store = RedisStore.from_settings(settings)
     store.ping()
     ringing = Ringing(settings)
-    turns = Turns(settings, store, loaded, ringing, concurrency)
-    heart = Heart(store, turns.running, ringing, settings.lease)
-    flusher = Flusher(store, turns.running, settings.partial_interval)
-    turns.start()
+    parts = Parts.make(settings, store, loaded, ringing, concurrency)
+    heart = Heart(store, parts.running, ringing, settings.lease)
+    flusher = Flusher(store, parts.running, settings.partial_interval)
+    parts.start()
     flusher.start()
     heart.start(_announcement(loaded), loaded.defaults)
-    consumer = make_consumer(settings, turns, loaded.version, concurrency)
+    consumer = make_consumer(parts, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_consuming(turns))
+        signal.signal(number, lambda *_: stop_consuming(parts.running))
     consumer.start()
     stopping_since = time.monotonic()
     heart.drain()
-    drain(turns, stopping_since)
+    drain(parts, stopping_since)
     log.info("stopped")
     logging.shutdown()
     # A thread of a handler that never returns must not hold the process.
-    os._exit(0 if turns.draining else 1)
+    os._exit(0 if parts.running.stopping else 1)
 
 
 def _load(app: str | None) -> LoadedApp:

@@ -73,6 +73,11 @@ class Running:
         with self._changed:
             self._changed.notify_all()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the process is going down."""
+        return self._stopping.is_set()
+
     def _has_room(self) -> bool:
         if self._stopping.is_set() or len(self._detached) < min(self._max_plain, self._max_async):
             return True

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from manyhands.errors import Cancelled, DamagedValue, StoreRefused, TurnLost, Unavailable
 from manyhands.fields import apply
@@ -21,11 +20,9 @@ from manyhands.store.contract import Commit, Committed, Ending, Turn
 from manyhands.wire import Failure
 from manyhands_worker.batch import Batch
 from manyhands_worker.output import capturing
+from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
 from manyhands_worker.watcher import Watched
-
-if TYPE_CHECKING:
-    from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.turns")
 
@@ -39,11 +36,22 @@ PROCESS = secrets.token_hex(8)
 _count = itertools.count()
 
 
+def guarded(batch: Batch, act: Callable[[], None]) -> None:
+    """Do one session's work. A fault of ours must not silence the worker: the event is taken over."""
+    try:
+        act()
+    except Exception:
+        log.exception("taking a turn failed")
+        batch.release()
+
+
 class Sitting:
     """A session at work. One thread at a time, except for `_detach`."""
 
-    def __init__(self, turns: Turns, batch: Batch) -> None:
-        self.turns, self.batch = turns, batch
+    def __init__(self, parts: Parts, batch: Batch, hand_off: Callable[[Batch], None]) -> None:
+        """`hand_off` gives the rest of a batch to another thread."""
+        self.parts, self.batch = parts, batch
+        self._hand_off_batch = hand_off
         self._began = time.monotonic()
         self._played = 0
         #: The session's fields as this worker's last commit left them.
@@ -67,7 +75,6 @@ class Sitting:
         self.batch.release()
 
     def _prepare(self, turn: Turn) -> Run:
-        turns = self.turns
         if turn.fields is not None:
             self._fields = dict(turn.fields)
         try:
@@ -75,8 +82,8 @@ class Sitting:
         except DamagedValue as error:
             log.error("session %s, n %d: %s", turn.session.id, turn.n, error)
             body = Body(handler="")
-        run = Run(turn, body, turns.defaults.of(turn.session), self._fields, dev=turns.settings.dev)
-        turns.running.add(run)
+        run = Run(turn, body, self.parts.defaults.of(turn.session), self._fields, dev=self.parts.settings.dev)
+        self.parts.running.add(run)
         return run
 
     def _run(self, run: Run) -> Ended | None:
@@ -84,47 +91,47 @@ class Sitting:
         refused = self._refusal(run)
         if refused:
             return refused
-        self.turns.watcher.watch(Watched(run, self._hand_off, partial(self._detach_soon, run)))
-        if self.turns.app.handlers[run.body.handler].is_async:
-            self.turns.loop.call(partial(self._spawn, run))
+        self.parts.watcher.watch(Watched(run, self._hand_off, partial(self._detach_soon, run)))
+        if self.parts.app.handlers[run.body.handler].is_async:
+            self.parts.loop.call(partial(self._spawn, run))
             return None
         ended = self._call(run)
-        self.turns.watcher.forget(run)
+        self.parts.watcher.forget(run)
         return ended
 
     def _refusal(self, run: Run) -> Ended | None:
-        turn, settings = run.turn, self.turns.settings
+        turn, settings = run.turn, self.parts.settings
         if turn.attempt > settings.max_attempts:
             text = f"{settings.max_attempts} workers died while they ran the handler {run.body.handler}"
             return Ended(error=(Failure.WORKER_LOST, text))
         if turn.cancelled:
             return Ended(error=(Failure.CANCELLED, "cancelled before it began"))
-        if run.body.handler not in self.turns.app.handlers:
+        if run.body.handler not in self.parts.app.handlers:
             text = f"no version of the app that has workers has a handler {run.body.handler!r}"
             return Ended(error=(Failure.HANDLER_FAILED, text))
         return None
 
     def _better_version(self, run: Run) -> str | None:
         """Find another version of the app that has the handler, if this one has not."""
-        if run.body.handler in self.turns.app.handlers or run.turn.attempt > self.turns.settings.max_attempts:
+        if run.body.handler in self.parts.app.handlers or run.turn.attempt > self.parts.settings.max_attempts:
             return None
         while True:
             try:
-                return self.turns.versions.knowing(run.body.handler)
+                return self.parts.versions.knowing(run.body.handler)
             except Unavailable as error:
                 log.warning("%s | can't read which versions have workers: %s", run.output.source, error)
-                self.turns.running.pause(COMMIT_RETRY)
+                self.parts.running.pause(COMMIT_RETRY)
 
     def _pass_on(self, run: Run, version: str) -> None:
         """Give the event back, not counted as an attempt, and ring for the workers of a version that knows it."""
         with run.lock:
             answer = self._send(run, partial(run.prepare, Ending.RETURN))
-        self.turns.running.remove(run)
+        self.parts.running.remove(run)
         if answer and answer.ring is not None:
-            self.turns.ringing.ring([(run.session, answer.ring)], version)
+            self.parts.ringing.ring([(run.session, answer.ring)], version)
 
     def _call(self, run: Run) -> Ended:
-        handler = self.turns.app.handlers[run.body.handler]
+        handler = self.parts.app.handlers[run.body.handler]
         run.begin()
         with capturing(run.output):
             try:
@@ -140,12 +147,12 @@ class Sitting:
         run.begin()
         with capturing(run.output):
             context = contextvars.copy_context()
-        task = self.turns.loop.loop.create_task(self._call_async(run), context=context)
-        run.stop_task = partial(self.turns.loop.call, task.cancel)
-        task.add_done_callback(lambda task: self.turns.threads.submit(self._async_ended, run, task))
+        task = self.parts.loop.loop.create_task(self._call_async(run), context=context)
+        run.stop_task = partial(self.parts.loop.call, task.cancel)
+        task.add_done_callback(lambda task: self.parts.threads.submit(self._async_ended, run, task))
 
     async def _call_async(self, run: Run) -> Ended:
-        handler = self.turns.app.handlers[run.body.handler]
+        handler = self.parts.app.handlers[run.body.handler]
         try:
             arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
             result = handler.function(*arguments[0], **arguments[1])
@@ -159,8 +166,8 @@ class Sitting:
     def _async_ended(self, run: Run, task: asyncio.Task[Ended]) -> None:
         # Cancelled before its first step, a task has no result.
         ended = Ended(error=(Failure.CANCELLED, "cancelled")) if task.cancelled() else task.result()
-        self.turns.watcher.forget(run)
-        self.turns.guarded(self.batch, partial(self._go_on, run, ended))
+        self.parts.watcher.forget(run)
+        guarded(self.batch, partial(self._go_on, run, ended))
 
     def _go_on(self, run: Run, ended: Ended) -> None:
         held_turn, turn = self._finish(run, ended)
@@ -173,18 +180,18 @@ class Sitting:
         if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
             return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
         log.error("%s | handler failed", run.output.source, exc_info=error)
-        if self.turns.settings.dev:
+        if self.parts.settings.dev:
             return Ended(error=(Failure.HANDLER_FAILED, f"{type(error).__name__}: {error}"))
         return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
 
     def _hand_off(self) -> None:
         # Called by the watcher: this session's handler is slow, so the batch's others get a thread of their own.
         if self.batch.has_more:
-            self.turns.threads.submit(self.turns.work, self.batch)
+            self._hand_off_batch(self.batch)
 
     def _detach_soon(self, run: Run) -> None:
         # Called by the watcher, which must not wait for Redis.
-        self.turns.threads.submit(self._detach, run)
+        self.parts.threads.submit(self._detach, run)
 
     def _detach(self, run: Run) -> None:
         """Free the session's turn, and the batch of it; the handler runs on."""
@@ -194,7 +201,7 @@ class Sitting:
             run.released = True
             answer = self._send(run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
         if answer:
-            self.turns.running.detached(run)
+            self.parts.running.detached(run)
             self._ring(run, answer)
         self.batch.release()
 
@@ -203,10 +210,10 @@ class Sitting:
         share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
         with run.lock:
             held_turn, run.released = not run.released, True
-            next_token = new_token() if held_turn and share_left and not self.turns.draining else None
+            next_token = new_token() if held_turn and share_left and not self.parts.running.stopping else None
             is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
             answer = self._send(run, partial(run.finish, ended, next_token)) if is_ours else None
-        self.turns.running.remove(run)
+        self.parts.running.remove(run)
         if answer is None:
             log.warning("%s | taken over by another worker; what it did here is dropped", run.output.source)
             return held_turn, None
@@ -217,7 +224,7 @@ class Sitting:
 
     def _ring(self, run: Run, answer: Committed) -> None:
         if answer.ring is not None:
-            self.turns.ringing.ring([(run.session, answer.ring)])
+            self.parts.ringing.ring([(run.session, answer.ring)])
 
     def _send(self, run: Run, make: Callable[[], Commit | None]) -> Committed | None:
         """Send a commit until it is answered; what was unanswered goes first. None: the run was given up."""
@@ -230,7 +237,7 @@ class Sitting:
     def _deliver(self, run: Run, commit: Commit) -> Committed | None:
         while True:
             try:
-                answer = self.turns.store.commit(commit)
+                answer = self.parts.store.commit(commit)
             except TurnLost as error:
                 run.answered(commit, error)
                 return None
@@ -241,7 +248,7 @@ class Sitting:
                 return None
             except Unavailable as error:
                 log.warning("%s | can't commit, trying again: %s", run.output.source, error)
-                self.turns.running.pause(COMMIT_RETRY)
+                self.parts.running.pause(COMMIT_RETRY)
             else:
                 run.answered(commit, answer)
                 return answer

@@ -1,0 +1,56 @@
+"""What everything that runs events in one worker process has in common."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from manyhands.loaded_app import LoadedApp
+from manyhands.settings import Settings
+from manyhands.store.contract import Store
+from manyhands_worker.defaults import DefaultsCache
+from manyhands_worker.event_loop import EventLoop
+from manyhands_worker.ringing import Ringing
+from manyhands_worker.running import Running
+from manyhands_worker.versions import OtherVersions
+from manyhands_worker.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one worker process."""
+
+    settings: Settings
+    store: Store
+    app: LoadedApp
+    ringing: Ringing
+    running: Running
+    watcher: Watcher
+    loop: EventLoop
+    #: Ours: plain handlers run here, and commits that must not hold up whoever asks for them.
+    threads: ThreadPoolExecutor
+    versions: OtherVersions
+    defaults: DefaultsCache
+
+    @classmethod
+    def make(cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing, concurrency: int) -> Parts:
+        """Make them; no thread runs before `start`."""
+        # A thread for every slot and every detached handler, and some that finish commits meanwhile.
+        threads = settings.max_detached[0] + 2 * concurrency + 16
+        return cls(
+            settings=settings,
+            store=store,
+            app=app,
+            ringing=ringing,
+            running=Running(settings.max_detached, concurrency),
+            watcher=Watcher(settings.turn_limit),
+            loop=EventLoop(),
+            threads=ThreadPoolExecutor(threads, thread_name_prefix="manyhands-turn"),
+            versions=OtherVersions(store, app.version),
+            defaults=DefaultsCache(store, app, dev=settings.dev),
+        )
+
+    def start(self) -> None:
+        """Start the threads that watch handlers and run async ones."""
+        self.watcher.start()
+        self.loop.start()
