@@ -98,6 +98,8 @@ def _transport_options(queue: str) -> dict[str, Any]:
         "unacked_key": f"{queue}.unacked",
         "unacked_index_key": f"{queue}.unacked_index",
         "unacked_mutex_key": f"{queue}.unacked_mutex",
+        # All doorbells are alike; with kombu's four priorities each queue would be four keys.
+        "priority_steps": [0],
         "socket_connect_timeout": CONNECT_TIMEOUT,
         "socket_keepalive": True,
         "health_check_interval": 10,
