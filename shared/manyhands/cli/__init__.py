@@ -15,7 +15,7 @@ from enum import IntEnum
 from manyhands.errors import AppError, ManyHandsError, SettingError, Unavailable
 
 #: The commands in the order in which `--help` shows them; each is a module of this package.
-COMMANDS = ("dev", "gateway", "worker", "check", "handlers", "new", "settings")
+COMMANDS = ("dev", "gateway", "worker", "check", "handlers", "new", "settings", "load")
 
 
 class Exit(IntEnum):
