@@ -43,9 +43,13 @@ class Client:
         self._backoff = Backoff()
         #: Seconds that a restarting gateway asked for.
         self._delay: float | None = None
+        #: The session can't be gone on with; it fires no more.
+        self._over = False
 
     def fire(self, handler: str, payload: object, intended: float) -> None:
         """Fire an event, now or as soon as the session is connected."""
+        if self._over:
+            return
         envelope = self.session.fire(handler, payload, intended)
         if envelope is not None and self._link is not None:
             self._link.send(envelope)
@@ -64,6 +68,8 @@ class Client:
                 if code in _FATAL:
                     kind, text = _FATAL[Close(code)]
                     self._tally.problem(kind, f"{text} ({code})")
+                    self._over = True
+                    self.session.give_up()
                     return
                 self._tally.reconnects += 1
             pause = self._backoff.next(random())

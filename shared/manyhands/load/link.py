@@ -77,10 +77,10 @@ class Link(asyncio.Protocol):
         except (LookupError, TypeError, ValueError) as error:
             self._fail(BrokenFrame(f"what came is no envelope: {error!r}"))
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits."""
         if not self.opened.done():
-            self.opened.set_exception(error or ConnectionResetError("the connection ended during the handshake"))
+            self.opened.set_exception(exc or ConnectionResetError("the connection ended during the handshake"))
         if not self.closed.done():
             self.closed.set_result(self._code)
 

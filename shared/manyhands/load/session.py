@@ -19,6 +19,8 @@ from manyhands.wire import Key, Rejection, Type
 
 #: Seconds until what was rejected is sent again, where the gateway names no time.
 RETRY_AFTER = 1.0
+#: Seconds until a socket on which updates were missing is followed by another.
+RESUME_AFTER = 0.1
 
 
 class EventRefused(ManyHandsError):
@@ -56,7 +58,7 @@ class Greet:
 
 @dataclass(frozen=True, slots=True)
 class Reconnect:
-    """Drop the socket and resume: at once after a gap, or after the seconds that a restarting gateway asks for."""
+    """Drop the socket and resume, after the seconds that a restarting gateway asks for, or after a gap."""
 
     after: float
     #: The gateway says that it is going; it closes the socket by itself.
@@ -149,7 +151,7 @@ class Session:
             return None
         if seq > due:
             self._observer.problem(Problem.GAP, f"update {seq} came where {due} was due")
-            return Reconnect(0.0, restart=False)
+            return Reconnect(RESUME_AFTER, restart=False)
         self.seq = seq
         if self.key is not None:
             self.value = value_after(self.value, self.key, update)
@@ -237,5 +239,4 @@ class Session:
 
 
 def _pack(envelope: Mapping[str, Any]) -> bytes:
-    packed: bytes = msgpack.packb(envelope)
-    return packed
+    return bytes(msgpack.packb(envelope) or b"")
