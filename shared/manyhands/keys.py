@@ -70,10 +70,14 @@ class Keys:
         """Set: running events that someone wants to cancel."""
         return f"{self.partition(session)}{session}:cancels"
 
+    def answers(self, session: str) -> str:
+        """Hash that expires in a minute: answers to commits of detached runs."""
+        return f"{self.partition(session)}{session}:answers"
+
     def of_session(self, session: str) -> list[str]:
         """Give every key that a session can have."""
         kinds = (self.meta, self.state, self.mailbox, self.clients, self.log, self.ended, self.detached)
-        return [kind(session) for kind in (*kinds, self.touched, self.cancels)]
+        return [kind(session) for kind in (*kinds, self.touched, self.cancels, self.answers)]
 
     def updates(self, session: str) -> str:
         """Channel: the session's updates."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -104,6 +104,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.defaults = fields.encode_tree(DEFAULTS)
         self.model = Model()
         self.tokens: list[str] = []
+        #: Commits of detached runs that are sent once more later.
+        self.kept: list[Commit] = []
         self.ks: dict[str, int] = {}
         self.events: dict[str, Mail] = {}
 
@@ -182,10 +184,20 @@ class StoreMachine(RuleBasedStateMachine):
         answer = self.store.commit(commit)
         if repeats:
             answer = self.store.commit(commit)
+        elif token in model.detached or ending is Ending.DETACH:
+            self.kept.append(commit)
         self.write(path, value)
         model.seq += 1
         assert answer.seq == model.seq
         self.end_in_turn(token, ending, next_token, answer) if in_turn else self.end_detached(token, ending)
+
+    @precondition(lambda self: self.kept)
+    @rule(data=st.data())
+    def repeat_an_old_commit(self, data: st.DataObject) -> None:
+        """A commit of a detached run comes once more, after others: nothing is written."""
+        commit = data.draw(st.sampled_from(self.kept))
+        if self.ks[commit.token] == commit.k:
+            self.store.commit(replace(commit, next_token=None))
 
     def ops(self, path: tuple[str, ...], value: Any) -> list[tuple[str, bytes, bytes]]:
         known = fields.encode_path(path) in self.defaults
@@ -234,7 +246,7 @@ class StoreMachine(RuleBasedStateMachine):
         if ending is Ending.FINAL:
             model.ended.append((mail.client, mail.n))
         else:
-            model.mailbox.insert(0, mail)
+            model.mailbox.insert(1 if model.run else 0, mail)
 
     @precondition(lambda self: self.tokens)
     @rule(data=st.data())

@@ -255,7 +255,7 @@ class MemoryStore:
             if first:
                 return self._repeat(record, commit, first)
             in_turn = record.run == commit.token
-            if not in_turn and commit.token not in record.detached:
+            if not in_turn and (commit.token not in record.detached or commit.ending is Ending.DETACH):
                 raise TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
             self._write(record, commit)
             seq = self._send(record, commit.update) if commit.update else 0
@@ -318,7 +318,8 @@ class MemoryStore:
             record.touched.clear()
         if commit.ending is Ending.FINAL:
             return answer
-        record.mailbox.appendleft(mail)
+        # Before the events that wait, but behind the one whose turn it is.
+        record.mailbox.insert(1 if record.run else 0, mail)
         return replace(answer, ring=self._ring(record)) if not record.run and not record.rung else answer
 
     def _end_turn(self, record: Record, commit: Commit, answer: Committed) -> Committed:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import msgpack
 import redis
-from redis.exceptions import AuthenticationError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
@@ -30,6 +30,12 @@ from manyhands.store.redis_client import connect
 from manyhands.store.scripts_loader import Script, load_script
 
 Result = TypeVar("Result")
+
+PASSING_ERRORS = (
+    *(redis.exceptions.AuthenticationError, redis.exceptions.ReadOnlyError, redis.exceptions.OutOfMemoryError),
+    *(redis.exceptions.ClusterDownError, redis.exceptions.TryAgainError, redis.exceptions.MasterDownError),
+)
+PASSING_CODES = ("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 
 
 class RedisStore:
@@ -203,10 +209,15 @@ class RedisStore:
         """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`."""
         arguments = (served_before or 0, limits.BELL_LOST if idle else "", limits.OVERDUE_AT_ONCE)
         lost_before, *members = self._call(load_script("overdue"), self._all_partitions, arguments)
-        sessions = list(dict.fromkeys(member.split()[0].decode() for member in members))
+        # A member is a session that was rung, or `session token` of a lease.
+        leases: dict[str, list[bytes]] = {}
+        for member in members:
+            session, _, token = member.partition(b" ")
+            leases.setdefault(session.decode(), []).extend([member] if token else [])
         script = load_script("ring_again")
-        rings = self._pipeline([(script, session, (lost_before,)) for session in sessions], self._client)
-        return [(session, ring) for session, ring in zip(sessions, rings, strict=True) if ring is not None]
+        calls = [(script, session, (lost_before, *held)) for session, held in leases.items()]
+        rings = self._pipeline(calls, self._client)
+        return [(session, ring) for session, ring in zip(leases, rings, strict=True) if ring is not None]
 
     def watch(self) -> bool:
         """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""
@@ -270,8 +281,9 @@ class RedisStore:
 
 def _describe(error: Exception) -> Unavailable:
     # What Redis says of itself while it loads, fails over or is full passes; what it says of a command does not.
-    passing = str(error).startswith(("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "MISCONF", "NOREPLICAS"))
-    if isinstance(error, ResponseError) and not passing and not isinstance(error, AuthenticationError):
+    # redis-py takes the code off the texts of errors that it knows, and a script's errors have it in their middle.
+    passing = isinstance(error, PASSING_ERRORS) or any(code in str(error) for code in PASSING_CODES)
+    if isinstance(error, ResponseError) and not passing:
         return StoreRefused("Redis", error)
     return Unavailable("Redis", error)
 

@@ -3,8 +3,7 @@
 -- KEYS, the same for every script of a session:
 --   1 meta      hash: id, defaults, version (of the app), info (headers and cookies); seq, ver (counts commits that
 --               changed fields), fence, run (token of the run that holds the turn, or ''), rung (ms of the ring that
---               is out, or 0), last (token, k, seq and ver of the last commit of a turn), dlast (the same of the last
---               final commit of a detached run), logged (bytes in the log), tokens and tokens_at (rate limit),
+--               is out, or 0), last (token, k, seq and ver of the last commit of a turn), logged (bytes in the log), tokens and tokens_at (rate limit),
 --               floor (ver from which `touched` is complete), renew (ms when lives are renewed next)
 --   2 state     hash: encoded path -> stored value or marker (see fields.py)
 --   3 mailbox   list of letters: 1 byte runs that were lost, 8 bytes n, 2 bytes length of client, client, body
@@ -14,12 +13,13 @@
 --   7 detached  hash: token -> letter
 --   8 touched   sorted set, while runs are detached: field -> ver
 --   9 cancels   set of 8 bytes n, client: running events that someone wants to cancel
---  10 bells     sorted set of the partition: session -> ms of the ring
---  11 leases    sorted set of the partition: 'session token' -> ms when the lease ends. The truth about leases
+--  10 answers   hash, kept for a minute: token of a run that was detached -> k, seq and ver of its last commit
+--  11 bells     sorted set of the partition: session -> ms of the ring
+--  12 leases    sorted set of the partition: 'session token' -> ms when the lease ends. The truth about leases
 -- ARGV begins for all with: 1 session, 2 life of a session in ms, 3 length of a lease in ms
 
 local META, STATE, MAILBOX, CLIENTS, LOG, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local DETACHED, TOUCHED, CANCELS, BELLS, LEASES = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local DETACHED, TOUCHED, CANCELS, ANSWERS, BELLS, LEASES = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
 local SESSION, LIFE, LEASE = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local DICT, CUT = '\193D', '\193X'
 local call = redis.call
@@ -34,13 +34,14 @@ end
 
 -- A key that has just been made lives no longer than its session.
 local function mortal(key)
-  if call('PTTL', key) == -1 then call('PEXPIRE', key, LIFE) end
+  if call('PTTL', key) == -1 then call('PEXPIRE', key, whole(LIFE + LIFE / 32)) end
 end
 
--- Renews the life of all of a session's keys; each event asks, one in thirty-second of a life does it.
+-- Renews the life of all of a session's keys; each event asks, and every thirty-second of a life it is done, for so much
+-- longer than a life.
 local function renew_lives(due)
   if due and NOW < tonumber(due) then return end
-  for i = 1, 9 do call('PEXPIRE', KEYS[i], LIFE) end
+  for i = 1, 9 do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
   call('HSET', META, 'renew', whole(NOW + LIFE / 32))
 end
 
@@ -131,6 +132,17 @@ local function above(field)
     if at <= #field then found[#found + 1] = string.sub(field, 1, at - 1) end
   end
   return found
+end
+
+-- Keeps the answer to a commit of a run that is or was detached, in case it is asked for again.
+local function remember_answer(token, answer)
+  call('HSET', ANSWERS, token, answer)
+  if call('HLEN', ANSWERS) > 256 then
+    for _, one in ipairs(call('HKEYS', ANSWERS)) do
+      if one ~= token and call('HEXISTS', DETACHED, one) == 0 then call('HDEL', ANSWERS, one) end
+    end
+  end
+  call('PEXPIRE', ANSWERS, 60000)
 end
 
 -- Sends an update: gives it its seq, keeps it for browsers that reconnect, and publishes it.

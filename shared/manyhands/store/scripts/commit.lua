@@ -8,14 +8,18 @@
 
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
-local meta = call('HMGET', META, 'run', 'last', 'dlast', 'ver', 'floor', 'rung', 'renew')
-if not meta[1] then return {'lost'} end
+local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew')
+if not meta[1] then
+  call('ZREM', LEASES, lease_of(token))
+  return {'lost'}
+end
+local in_turn = meta[1] == token
 local this = token .. ' ' .. k .. ' '
 
 -- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.
-for i = 2, 3 do
-  local last = meta[i]
-  if last and string.sub(last, 1, #this) == this then
+local answered = not in_turn and call('HGET', ANSWERS, token)
+for _, last in ipairs({meta[2] or '', answered or ''}) do
+  if string.sub(last, 1, #this) == this then
     local seq, version = string.match(last, ' (%d+) (%d+)$')
     if next_token ~= '' and meta[1] == next_token then
       return {tonumber(seq), version, '', begin_first(next_token, '')}
@@ -27,9 +31,10 @@ for i = 2, 3 do
   end
 end
 
-local in_turn = meta[1] == token
 local letter = not in_turn and call('HGET', DETACHED, token)
 if not in_turn and not letter then return {'lost'} end
+-- Detached already, so long ago that the answer is forgotten.
+if not in_turn and ending == 'detach' then return {0, meta[3], ''} end
 
 local function delete_all(fields)
   for from = 1, #fields, 1000 do
@@ -74,7 +79,7 @@ local function write(tagged, field, value)
   call('HSET', STATE, field, value)
 end
 
-local version = meta[4]
+local version = meta[3]
 local some_detached = call('EXISTS', DETACHED) == 1
 if #ARGV > 18 then
   version = whole(call('HINCRBY', META, 'ver', 1))
@@ -112,8 +117,9 @@ if ending == 'final' then
   remember_end(client, ARGV[12], tonumber(ARGV[17]))
   call('SREM', CANCELS, event_key(client, tonumber(n)))
 end
-call('HSET', META, in_turn and 'last' or 'dlast', this .. whole(seq) .. ' ' .. version)
-renew_lives(meta[7])
+local answer = this .. whole(seq) .. ' ' .. version
+if in_turn and ending ~= 'detach' then call('HSET', META, 'last', answer) else remember_answer(token, answer) end
+renew_lives(meta[5])
 
 if ending == 'partial' then return {seq, version, ''} end
 
@@ -122,9 +128,12 @@ if not in_turn then
   call('ZREM', LEASES, lease_of(token))
   tidy_detached()
   if ending == 'final' then return {seq, version, ''} end
+  -- Before the events that wait, but behind the one whose turn it is: that is known by its place.
+  local first = meta[1] ~= '' and call('LPOP', MAILBOX)
   call('LPUSH', MAILBOX, letter)
+  if first then call('LPUSH', MAILBOX, first) end
   mortal(MAILBOX)
-  if meta[1] == '' and meta[6] == '0' then return {seq, version, ring()} end
+  if meta[1] == '' and meta[4] == '0' then return {seq, version, ring()} end
   return {seq, version, ''}
 end
 

@@ -1,12 +1,17 @@
 -- Rings a session again whose doorbell got lost, or whose worker has died.
 -- KEYS: see _session.lua
--- ARGV: 4 a doorbell rung before this many ms is lost
+-- ARGV: 4 a doorbell rung before this many ms is lost, then leases of the session that ran out
 -- Returns the ms of the ring, or nil when there is no need
 
 local meta = call('HMGET', META, 'id', 'run', 'rung')
 local function forget()
   silence()
   return nil
+end
+-- A lease without a run keeps others from being found.
+for i = 5, #ARGV do
+  local token = string.sub(ARGV[i], #SESSION + 2)
+  if token ~= meta[2] and call('HEXISTS', DETACHED, token) == 0 then call('ZREM', LEASES, ARGV[i]) end
 end
 if not meta[1] then
   call('ZREM', BELLS, SESSION)
