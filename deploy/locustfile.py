@@ -13,6 +13,7 @@ class Visitor(ManyHandsUser):
     """One session that clicks and waits for what it sees."""
 
     wait_time = between(0.5, 1.5)
+    key = "counter"  # where the state counts the session's events; checked when the user stops
 
     @task
     def click(self) -> None:

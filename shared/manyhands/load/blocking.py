@@ -67,10 +67,15 @@ class BlockingClient:
         self._closing.set()
         with self._lock:
             self._send(encode_frame((1000).to_bytes(2), Opcode.CLOSE))
+        self.drop()
+        self._thread.join(CONNECT_TIMEOUT)
+
+    def drop(self) -> None:
+        """End the socket, as a lost network does; unless closing, the thread reconnects."""
+        with self._lock:
             if self._socket is not None:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(CONNECT_TIMEOUT)
 
     # --- its thread ---
 

@@ -60,8 +60,9 @@ class ManyHandsUser(User):
         self._client.start()
 
     def on_stop(self) -> None:
-        """Leave; the session stays until it expires."""
+        """Leave, and check the counter; the session stays until it expires."""
         self._client.close()
+        self._client.session.check_counter()
 
     def fire(self, handler: str, payload: Any = None) -> None:
         """Fire an event, wait for its end, and report the time that it took."""

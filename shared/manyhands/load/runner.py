@@ -29,6 +29,8 @@ DRAIN_TIMEOUT = 30.0
 SETTLE = 0.3
 #: Seconds between two looks at the time when an open loop's events are due. It is part of their latency.
 GRAIN = 0.001
+#: Seconds after which a slow open loop looks whether it was stopped.
+NAP = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Runner:
 
     async def _pace(self, schedule: Schedule) -> None:
         while (due := schedule.next) is not None:
-            if await self._stopped_within(max(due - time.perf_counter(), GRAIN)):
+            await asyncio.sleep(min(max(due - time.perf_counter(), GRAIN), NAP))
+            if self._stop.is_set():
                 return
             first = schedule.count
             for number, intended in enumerate(schedule.due(time.perf_counter()), first):

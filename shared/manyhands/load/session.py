@@ -86,7 +86,9 @@ class Session:
         self.token: str | None = None
         #: The last update seen; None before the first welcome.
         self.seq: int | None = None
-        self.key, self.value = key, None
+        self.key = key
+        #: The counter, as the updates have made it.
+        self.value: Any = None
         #: By number, all that was fired and has not ended, in order.
         self.outstanding: dict[int, Shot] = {}
         self.welcomed = False
@@ -229,13 +231,20 @@ class Session:
             self._observer.problem(Problem.GAP, f"{welcome[Key.SEQ]} updates were sent, {self.seq} arrived")
         if self.key is None:
             return
+        self.check_counter()
         stored = look_up(welcome[Key.STATE], self.key)
-        least, most = self._start + self._handled, self._start + self._ended
-        name, expected = ".".join(self.key), f"{least}" if least == most else f"{least} to {most}"
-        if not isinstance(stored, int) or not least <= stored <= most:
-            self._observer.problem(Problem.STATE, f"`{name}` is {stored!r}, expected {expected}")
         if stored != self.value:
+            name = ".".join(self.key)
             self._observer.problem(Problem.STATE, f"`{name}` is {stored!r}, the updates made it {self.value!r}")
+
+    def check_counter(self) -> None:
+        """Compare the counter, as the updates made it, with what has ended; an event that failed may have counted."""
+        if self.key is None:
+            return
+        least, most = self._start + self._handled, self._start + self._ended
+        if not isinstance(self.value, int) or not least <= self.value <= most:
+            expected = f"{least}" if least == most else f"{least} to {most}"
+            self._observer.problem(Problem.STATE, f"`{'.'.join(self.key)}` is {self.value!r}, expected {expected}")
 
 
 def _pack(envelope: Mapping[str, Any]) -> bytes:
