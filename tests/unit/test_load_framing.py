@@ -105,6 +105,7 @@ def test_what_a_server_sends_is_read_whatever_the_pieces(
         b"\x02\x00\x82\x01x\x02\x00",
         b"\x82\x7f" + (2**40).to_bytes(8),
     ],
+    ids=["masked", "reserved bits", "a continuation of nothing", "one message within another", "too large"],
 )
 def test_what_is_no_frame_of_a_server_is_refused(data: bytes) -> None:
     with pytest.raises(BrokenFrame):
