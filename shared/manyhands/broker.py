@@ -21,6 +21,8 @@ TAKE_TURNS = "manyhands.take_turns"
 
 #: Seconds until a broker that does not answer counts as away.
 CONNECT_TIMEOUT = 2.0
+#: Seconds that a broker has to take a message.
+SEND_TIMEOUT = 5.0
 
 
 class BrokerConnection(Connection):
@@ -87,13 +89,15 @@ def make_celery(settings: Settings, version: str | None = None) -> Celery:
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(queues[0].name) if on_redis else {},
+        broker_transport_options=_transport_options(queues[0].name, sends=version is None) if on_redis else {},
     )
     return app
 
 
-def _transport_options(queue: str) -> dict[str, Any]:
+def _transport_options(queue: str, *, sends: bool) -> dict[str, Any]:
     return {
+        # A consumer waits for as long as it takes; a sender must not wait for a broker that hangs.
+        **({"socket_timeout": SEND_TIMEOUT} if sends else {}),
         # Kombu's own names for these would be shared by every namespace.
         "unacked_key": f"{queue}.unacked",
         "unacked_index_key": f"{queue}.unacked_index",

@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import msgpack
 
+from manyhands.copies import still, too_deep
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import pack_extension, plain_dict, unpack_extension, view_extension
 from manyhands.wire import BYTES_KEY, MAX_NESTING, MAX_SAFE_INTEGER
@@ -58,6 +59,7 @@ def encode_with_view(value: object, path: tuple[str, ...] = ()) -> bytes:
     """Encode a value as a field of the state: its view beside it where that differs."""
     if type(value) in _SELF_VIEWED:
         return encode(value, path)
+    value = still(value, path)
     check_value(value, path)
     encoded = encode(value, path)
     if is_self_viewed(value):
@@ -79,12 +81,6 @@ def view_part(field: bytes) -> bytes:
     if field[:2] != VIEW_MARK:
         return field
     return field[_HEADER.size + _HEADER.unpack_from(field)[1] :]
-
-
-def too_deep(path: tuple[str, ...], value: object) -> NotSerialisable:
-    """Describe a value that is nested too deeply, most often one that contains itself."""
-    cure = f"at most {MAX_NESTING} levels, and no value that contains itself"
-    return NotSerialisable(path[:3], f"a {type(value).__name__} nested too deeply", cure)
 
 
 def checked_key(key: object, path: tuple[str, ...]) -> str:

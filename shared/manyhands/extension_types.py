@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 import msgpack
 
+from manyhands.copies import still
 from manyhands.errors import DamagedValue, NotSerialisable
 
 #: Types with one natural order.
@@ -78,7 +79,7 @@ def _unpack_time(packed: Any) -> time:
 
 def _pack_dataclass(value: Any) -> object:
     content = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if hasattr(value, one.name)}
-    return [*_pack_class(type(value)), content]
+    return [*_pack_class(type(value)), still(content)]
 
 
 def _unpack_dataclass(packed: Any) -> object:

@@ -22,6 +22,7 @@ from typing import Any
 import msgpack
 
 from manyhands import codec
+from manyhands.copies import too_deep
 from manyhands.extension_types import plain_dict
 from manyhands.paths import Path, decode_names, decode_path, encode_path, segment
 from manyhands.wire import MAX_NESTING
@@ -77,7 +78,7 @@ def count_dicts_above(path: Path, fields: Mapping[bytes, bytes]) -> int:
 
 def encode_marker(value: Mapping[str, Any], path: Path = ()) -> bytes:
     """Encode the marker of a dict, with the order of its keys. Raises `NotSerialisable`, which names `path`."""
-    return DICT + b"".join(segment(codec.checked_key(key, path)) for key in value)
+    return DICT + b"".join(segment(codec.checked_key(key, path)) for key in list(value))
 
 
 def ancestors(field: bytes) -> Iterator[bytes]:
@@ -129,8 +130,9 @@ def encode_tree(values: Mapping[str, Any]) -> dict[bytes, bytes]:
 
 def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
     if len(path) > MAX_NESTING:
-        raise codec.too_deep(path, values)
-    for key, value in values.items():
+        raise too_deep(path, values)
+    # All at once: the app may go on changing a dict that it has assigned.
+    for key, value in list(values.items()):
         here = (*path, codec.checked_key(key, path))
         if isinstance(value, Mapping):
             value = plain_dict(value)
@@ -154,7 +156,7 @@ def encode_assignment(
     defaults; None where all that the session does not hold are.
     """
     if len(path) > MAX_NESTING:
-        raise codec.too_deep(path, value)
+        raise too_deep(path, value)
     for position, name in enumerate(path):
         codec.checked_key(name, path[:position])
     tag = "" if dicts_above is None or len(path) == 1 else str(dicts_above)

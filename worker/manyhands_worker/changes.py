@@ -15,6 +15,9 @@ from manyhands.paths import Path, decode_path, encode_path, is_public
 
 #: How often a value is encoded again that its handler changed in the meantime.
 ENCODING_ATTEMPTS = 20
+#: Bytes of one assignment, encoded. Redis closes the connection on a value over 512 MiB, and long before that every
+#: event of the session would be slow.
+MAX_VALUE = 64 * 2**20
 
 
 @dataclass(slots=True)
@@ -62,6 +65,10 @@ def _encode(changes: Changes, mutation: Mutation, in_defaults: bool, dicts_above
             changes.unset.append(path)
         return
     ops = _encode_stable(path, mutation.value, in_defaults, dicts_above)
+    size = sum(len(value) for _, _, value in ops)
+    if size > MAX_VALUE:
+        cure = f"assign at most {MAX_VALUE >> 20} MiB at once"
+        raise NotSerialisable(path, f"a {type(mutation.value).__name__} of {size >> 20} MiB", cure)
     changes.ops += ops
     if is_public(path):
         changes.set_views.append((path, _view_of(path, ops)))

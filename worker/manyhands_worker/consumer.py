@@ -18,6 +18,9 @@ from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.worker")
 
+#: Seconds after which a turn is detached while the process goes down, so that Celery's part of it ends in time.
+TURN_LIMIT_AT_STOP = 5.0
+
 
 class UnacknowledgedRequest(Request):  # type: ignore[misc]
     """A task that is never acknowledged: a doorbell may be lost, and Redis no longer has a message that was taken,
@@ -83,9 +86,10 @@ def _make_step(running: Running) -> type[Any]:
     return Consuming
 
 
-def stop_consuming(running: Running) -> None:
+def stop_consuming(parts: Parts) -> None:
     """Take no more doorbells; those at hand are finished. Called by the signal handler."""
-    running.stop()
+    parts.running.stop()
+    parts.watcher.hurry(TURN_LIMIT_AT_STOP)
     log.info("going down: no new turns, running handlers may finish")
     # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.
     celery.worker.state.should_stop = 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 
+from manyhands.settings import Settings
 from manyhands.store.contract import Fields, Session, Store
 from manyhands_worker.loader import LoadedApp
 
@@ -18,11 +20,14 @@ KEPT = 16
 class DefaultsCache:
     """Encoded defaults by their content hash; never live objects, so that no event can change them in place."""
 
-    def __init__(self, store: Store, app: LoadedApp, *, dev: bool) -> None:
-        self._store, self._app, self._dev = store, app, dev
+    def __init__(self, store: Store, app: LoadedApp, settings: Settings) -> None:
+        self._store, self._app, self._dev = store, app, settings.dev
+        #: Seconds after which they are read again, which renews their life.
+        self._renew_after = min(3600.0, settings.session_ttl / 8)
         # Guards `_kept`; held for a dictionary operation.
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Fields] = OrderedDict()
+        #: By hash: when they were read, by `time.monotonic`, and the fields.
+        self._kept: OrderedDict[str, tuple[float, Fields]] = OrderedDict()
 
     def of(self, session: Session) -> Fields:
         """Give a session's defaults. While developing a session moves to the app's new ones."""
@@ -30,14 +35,14 @@ class DefaultsCache:
             return self._app.defaults
         with self._lock:
             kept = self._kept.get(session.defaults)
-        if kept is not None:
-            return kept
+        if kept is not None and time.monotonic() - kept[0] < self._renew_after:
+            return kept[1]
         found = self._store.defaults(session.defaults)
         if found is None:
             log.warning("the defaults that session %s began with are gone; it gets this version's", session.id)
             return self._app.defaults
         with self._lock:
-            self._kept[session.defaults] = found
+            self._kept[session.defaults] = (time.monotonic(), found)
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return found

@@ -9,19 +9,26 @@ from manyhands.errors import TurnLost, Unavailable
 from manyhands.store.contract import Ending
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Phase, Run
+from manyhands_worker.running import GRACE
 
 log = logging.getLogger("manyhands.worker")
 
-#: Seconds that detached handlers get to finish after SIGTERM. With what follows the process is gone within 25 s.
-DETACHED_GRACE = 15.0
+#: Seconds that a commit which is just being made may hold up a hand-over.
+COMMIT_WAIT = 2.0
 
 
-def drain(parts: Parts, since: float) -> None:
-    """Wait for what runs, then give the rest back to its sessions' mailboxes. `since`: by `time.monotonic`."""
-    left = max(0.0, DETACHED_GRACE - (time.monotonic() - since))
-    if parts.running.wait_until_idle(left):
+def drain(parts: Parts) -> None:
+    """Wait for what runs, then give the rest back to its sessions' mailboxes."""
+    _finish_or_give_back(parts)
+    parts.ringing.flush()
+
+
+def _finish_or_give_back(parts: Parts) -> None:
+    since = min(parts.running.stopping_since, time.monotonic())
+    if parts.running.wait_until_idle(max(0.0, GRACE - (time.monotonic() - since))):
         return
-    for run in parts.running.runs():
+    # The newest first: each goes to the front of its mailbox, so they begin again in their order.
+    for run in sorted(parts.running.runs(), key=lambda run: run.token, reverse=True):
         try:
             _give_back(parts, run)
         except Unavailable as error:
@@ -31,7 +38,9 @@ def drain(parts: Parts, since: float) -> None:
 
 def _give_back(parts: Parts, run: Run) -> None:
     # A lock that is held means that its commit is being made this moment.
-    with run.lock:
+    if not run.lock.acquire(timeout=COMMIT_WAIT):
+        return
+    try:
         if run.phase not in (Phase.TURN, Phase.DETACHED):
             return
         # What was sent and not answered goes first.
@@ -46,6 +55,8 @@ def _give_back(parts: Parts, run: Run) -> None:
                 break
         else:
             return
+    finally:
+        run.lock.release()
     log.info("%s | handed over, not finished", run.output.source)
     if answer.ring is not None:
         parts.ringing.ring([(run.session, answer.ring)])

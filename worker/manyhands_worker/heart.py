@@ -9,6 +9,7 @@ import time
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Announcement, Fields, Store
 from manyhands_worker.ringing import Ringing
+from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
 
 log = logging.getLogger("manyhands.heart")
@@ -61,7 +62,8 @@ class Heart:
             time.sleep(self._beat)
 
     def _renew(self) -> None:
-        runs = self._running.runs()
+        # One that was given up must not keep its lease.
+        runs = [run for run in self._running.runs() if run.phase in (Phase.TURN, Phase.DETACHED)]
         if not runs:
             return
         held = self._store.renew([(run.session, run.token) for run in runs])

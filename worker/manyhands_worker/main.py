@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import time
 
 from manyhands.app_location import locate
 from manyhands.errors import AppImportError
@@ -38,16 +37,16 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     parts = Parts.make(settings, store, loaded, ringing, concurrency)
     heart = Heart(store, parts.running, ringing, settings.lease)
     flusher = Flusher(store, parts.running, settings.partial_interval)
+    ringing.start()
     parts.start()
     flusher.start()
     heart.start(_announcement(loaded), loaded.defaults)
     consumer = make_consumer(parts, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop_consuming(parts.running))
+        signal.signal(number, lambda *_: stop_consuming(parts))
     consumer.start()
-    stopping_since = time.monotonic()
     heart.drain()
-    drain(parts, stopping_since)
+    drain(parts)
     log.info("stopped")
     logging.shutdown()
     # A thread of a handler that never returns must not hold the process.

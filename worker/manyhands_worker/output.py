@@ -12,12 +12,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TextIO
+from typing import Any, TextIO
 
 log = logging.getLogger("manyhands.output")
 
 #: Characters of one line after which it is cut into two, so that a handler that never ends a line can't fill memory.
 LONGEST_LINE = 16_384
+
+
+_current: ContextVar[Output | None] = ContextVar("manyhands_output", default=None)
 
 
 class Output:
@@ -42,10 +45,12 @@ class Output:
             self._log(line)
 
     def _log(self, line: str) -> None:
-        log.info("%s | %s", self.source, line, extra={"source": self.source})
-
-
-_current: ContextVar[Output | None] = ContextVar("manyhands_output", default=None)
+        # The app may log to the standard streams itself: what that writes must not come back here.
+        token = _current.set(None)
+        try:
+            log.info("%s | %s", self.source, line, extra={"source": self.source})
+        finally:
+            _current.reset(token)
 
 
 @contextmanager
@@ -87,6 +92,10 @@ class CapturedStream(io.TextIOBase):
     def fileno(self) -> int:
         """Give the real stream's descriptor."""
         return self.real.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        """Give whatever else the real stream has, such as `buffer` or `reconfigure`."""
+        return getattr(self.real, name)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]

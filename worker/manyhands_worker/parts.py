@@ -15,6 +15,9 @@ from manyhands_worker.running import Running
 from manyhands_worker.versions import OtherVersions
 from manyhands_worker.watcher import Watcher
 
+#: Threads that detach handlers, each for one round trip.
+DETACHING_THREADS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -29,6 +32,8 @@ class Parts:
     loop: EventLoop
     #: Ours: plain handlers run here, and commits that must not hold up whoever asks for them.
     threads: ThreadPoolExecutor
+    #: A few more, so that handlers which fill the others can still be detached.
+    detaching: ThreadPoolExecutor
     versions: OtherVersions
     defaults: DefaultsCache
 
@@ -46,8 +51,9 @@ class Parts:
             watcher=Watcher(settings.turn_limit),
             loop=EventLoop(),
             threads=ThreadPoolExecutor(threads, thread_name_prefix="manyhands-turn"),
+            detaching=ThreadPoolExecutor(DETACHING_THREADS, thread_name_prefix="manyhands-detach"),
             versions=OtherVersions(store, app.version),
-            defaults=DefaultsCache(store, app, dev=settings.dev),
+            defaults=DefaultsCache(store, app, settings),
         )
 
     def start(self) -> None:

@@ -1,9 +1,14 @@
-"""The worker's own doorbell: for sessions that go back to the queue, and for those that are rung again."""
+"""The worker's own doorbell: for sessions that go back to the queue, and for those that are rung again.
+
+One thread rings for all others: a broker that hangs holds up neither a turn nor the heart.
+"""
 
 from __future__ import annotations
 
 import logging
+import queue
 import threading
+import time
 from collections.abc import Sequence
 
 from manyhands.doorbell import Doorbell
@@ -14,25 +19,57 @@ log = logging.getLogger("manyhands.ringing")
 
 #: Sessions that one task names at most.
 BELLS_IN_A_TASK = 64
+#: Bells that wait for the broker at most; more are dropped, and a reaper rings them again.
+WAITING_BELLS = 10_000
+#: Seconds that the last bells get when the process goes down.
+FLUSH_WITHIN = 3.0
+
+Bell = tuple[str, int]
 
 
 class Ringing:
-    """A doorbell for every thread."""
+    """The thread and its queue of `(version, session and ring)`."""
 
     def __init__(self, settings: Settings) -> None:
-        # Guards the doorbell's connection; held while one task is sent.
-        self._lock = threading.Lock()
         self._doorbell = Doorbell(settings)
+        self._waiting: queue.Queue[tuple[str | None, Bell]] = queue.Queue(WAITING_BELLS)
+        self._thread = threading.Thread(target=self._loop, name="manyhands-ringer", daemon=True)
 
-    def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None) -> None:
-        """Ring sessions, for the workers of one version alone where it is given.
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
 
-        When the broker is away nothing is lost: a reaper rings them again.
-        """
-        for start in range(0, len(bells), BELLS_IN_A_TASK):
+    def ring(self, bells: Sequence[Bell], version: str | None = None) -> None:
+        """Ring sessions soon, for the workers of one version alone where it is given."""
+        for bell in bells:
             try:
-                with self._lock:
-                    self._doorbell.ring(bells[start : start + BELLS_IN_A_TASK], version)
-            except Unavailable as error:
-                log.warning("can't ring %d sessions now: %s", len(bells) - start, error)
+                self._waiting.put_nowait((version, bell))
+            except queue.Full:
+                log.warning("%d sessions wait to be rung; a reaper rings the others again", WAITING_BELLS)
                 return
+
+    def flush(self) -> None:
+        """Wait until all bells have been rung, or the broker has had its time."""
+        deadline = time.monotonic() + FLUSH_WITHIN
+        with self._waiting.all_tasks_done:
+            while self._waiting.unfinished_tasks and (left := deadline - time.monotonic()) > 0:
+                self._waiting.all_tasks_done.wait(left)
+
+    def _loop(self) -> None:
+        while True:
+            taken = [self._waiting.get()]
+            while len(taken) < BELLS_IN_A_TASK:
+                try:
+                    taken.append(self._waiting.get_nowait())
+                except queue.Empty:
+                    break
+            for version in dict.fromkeys(version for version, _ in taken):
+                self._send([bell for of, bell in taken if of == version], version)
+            for _ in taken:
+                self._waiting.task_done()
+
+    def _send(self, bells: Sequence[Bell], version: str | None) -> None:
+        try:
+            self._doorbell.ring(bells, version)
+        except Unavailable as error:
+            log.warning("can't ring %d sessions now: %s", len(bells), error)

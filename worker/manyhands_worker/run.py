@@ -55,6 +55,10 @@ class Run:
         self.phase = Phase.TURN
         #: When its handler began, by `time.monotonic`; None before.
         self.began: float | None = None
+        #: Whether the event loop runs it.
+        self.is_async = False
+        #: Why its session's state can't be read, where that is so.
+        self.damage = ""
         #: Stops the task of an async handler; None for a plain one.
         self.stop_task: Callable[[], object] | None = None
         #: Whether its batch no longer waits for it.
@@ -74,11 +78,6 @@ class Run:
         self.unanswered: Commit | None = None
         #: Versions that this run's own commits made.
         self._own_versions: set[int] = set()
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the event loop runs it."""
-        return self.stop_task is not None
 
     def begin(self) -> None:
         """Note that the handler begins now."""
@@ -205,6 +204,9 @@ class Run:
             error = error or (Failure.NOT_SERIALISABLE, text)
         if error is None and self._errors:
             error = (Failure.NOT_SERIALISABLE, "; ".join(str(one) for one in self._errors[:5]))
+        if error:
+            # What an app says may hold a lone surrogate, which can't be sent.
+            error = (error[0], error[1].encode("utf-8", "backslashreplace").decode())
         return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)
 
 

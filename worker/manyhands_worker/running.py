@@ -9,6 +9,11 @@ from contextlib import contextmanager
 
 from manyhands_worker.run import Run
 
+#: Seconds that runs get to finish after the process was told to go. With what follows it is gone within 25 s.
+GRACE = 15.0
+#: Seconds in which a repeated event that kills workers should have done so.
+ALONE_FOR = 2.0
+
 
 class Running:
     """The books of one process; any thread writes them."""
@@ -27,6 +32,12 @@ class Running:
         self._free_since = time.monotonic()
         self._latest_ring = 0
         self._stopping = threading.Event()
+        #: When the process was told to go, by `time.monotonic`.
+        self.stopping_since = float("inf")
+        #: The latest run that was not the first attempt at its event, and until when it stays alone, by
+        #: `time.monotonic`.
+        self._repeat: Run | None = None
+        self._repeat_until = 0.0
 
     def add(self, run: Run) -> None:
         """Note a run that begins."""
@@ -45,6 +56,8 @@ class Running:
         with self._changed:
             self._runs.discard(run)
             self._detached.pop(run, None)
+            if self._repeat is run:
+                self._repeat = None
             self._changed.notify_all()
 
     def runs(self) -> list[Run]:
@@ -63,15 +76,28 @@ class Running:
             self._changed.wait_for(lambda: bool(self._detached), timeout)
 
     def wait_for_room(self) -> None:
-        """Wait while as many handlers are detached as may be, unless the process is going down."""
+        """Wait while as many handlers run as may be detached, unless the process is going down."""
         with self._changed:
             self._changed.wait_for(self._has_room)
 
     def stop(self) -> None:
         """Let nobody wait for room any more: the process is going down. Called by the signal handler."""
+        self.stopping_since = min(self.stopping_since, time.monotonic())
         self._stopping.set()
         with self._changed:
             self._changed.notify_all()
+
+    def is_only_repeat(self, run: Run) -> bool:
+        """Let events be repeated here one by one, since one of those that died together may have killed them all."""
+        with self._changed:
+            if self._repeat is None or time.monotonic() >= self._repeat_until:
+                self._repeat, self._repeat_until = run, time.monotonic() + ALONE_FOR
+            return self._repeat is run
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the process must go now, whatever is not answered."""
+        return time.monotonic() - self.stopping_since > GRACE
 
     @property
     def stopping(self) -> bool:
@@ -79,10 +105,11 @@ class Running:
         return self._stopping.is_set()
 
     def _has_room(self) -> bool:
-        if self._stopping.is_set() or len(self._detached) < min(self._max_plain, self._max_async):
+        if self._stopping.is_set() or len(self._runs) < min(self._max_plain, self._max_async):
             return True
-        asynchronous = sum(run.is_async for run in self._detached)
-        return asynchronous < self._max_async and len(self._detached) - asynchronous < self._max_plain
+        asynchronous = sum(run.is_async for run in self._runs)
+        plain = len(self._runs) - asynchronous
+        return asynchronous < self._max_async and plain < self._max_plain
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until no run is left; tells whether that came true."""
@@ -117,7 +144,7 @@ class Running:
     def is_idle(self, seconds: float) -> bool:
         """Tell whether for so long a slot was free and no doorbell came, so that one would have been answered."""
         with self._changed:
-            free = self._consuming and self._busy < self._concurrency
+            free = self._consuming and self._busy < self._concurrency and self._has_room()
             return free and time.monotonic() - self._free_since >= seconds
 
     def served(self, ring: int) -> None:

@@ -36,15 +36,6 @@ PROCESS = secrets.token_hex(8)
 _count = itertools.count()
 
 
-def guarded(batch: Batch, act: Callable[[], None]) -> None:
-    """Do one session's work. A fault of ours must not silence the worker: the event is taken over."""
-    try:
-        act()
-    except Exception:
-        log.exception("taking a turn failed")
-        batch.release()
-
-
 class Sitting:
     """A session at work. One thread at a time, except for `_detach`."""
 
@@ -59,20 +50,48 @@ class Sitting:
 
     def play(self, turn: Turn | None) -> None:
         """Run events until none is left, the session has had its share, or one goes on elsewhere."""
-        while turn is not None:
-            run = self._prepare(turn)
-            self._played += 1
-            version = self._better_version(run)
-            if version is not None:
-                self._pass_on(run, version)
-                break
-            ended = self._run(run)
-            if ended is None:
-                return
-            held_turn, turn = self._finish(run, ended)
-            if not held_turn:
-                return
+        run: Run | None = None
+        try:
+            while turn is not None:
+                run = None
+                run = self._prepare(turn)
+                if not self._is_for_us(run):
+                    break
+                ended = self._run(run)
+                if ended is None:
+                    return
+                held_turn, turn = self._finish(run, ended)
+                if not held_turn:
+                    return
+        except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
+            self._abandon(run)
+            return
         self.batch.release()
+
+    def _abandon(self, run: Run | None) -> None:
+        """After a fault of ours: let the lease run out, so that the event is taken over, and free what waits for it."""
+        log.exception("running an event failed: %s", run.output.source if run else "it could not be read")
+        if run is None:
+            self.batch.release()
+            return
+        self.parts.watcher.forget(run)
+        self.parts.running.remove(run)
+        if not run.released:
+            run.released = True
+            self.batch.release()
+
+    def _is_for_us(self, run: Run) -> bool:
+        """Tell whether to run an event here and now; if not, it is given back."""
+        self._played += 1
+        version = self._better_version(run)
+        if version is not None:
+            self._give_back(run, version)
+            return False
+        if run.turn.attempt > 1 and not self.parts.running.is_only_repeat(run):
+            # It may have been the other one that took the worker with it. A reaper rings this one again, later.
+            self._give_back(run, None)
+            return False
+        return True
 
     def _prepare(self, turn: Turn) -> Run:
         if turn.fields is not None:
@@ -82,7 +101,15 @@ class Sitting:
         except DamagedValue as error:
             log.error("session %s, n %d: %s", turn.session.id, turn.n, error)
             body = Body(handler="")
-        run = Run(turn, body, self.parts.defaults.of(turn.session), self._fields, dev=self.parts.settings.dev)
+        handler = self.parts.app.handlers.get(body.handler)
+        try:
+            run = Run(turn, body, self.parts.defaults.of(turn.session), self._fields, dev=self.parts.settings.dev)
+        except DamagedValue as error:
+            # A damaged path: the event ends with an error, on an empty state of which nothing is written.
+            log.error("session %s can't be read: %s", turn.session.id, error)
+            run = Run(turn, body, {}, {}, dev=True)
+            run.damage = str(error)
+        run.is_async = handler is not None and handler.is_async
         self.parts.running.add(run)
         return run
 
@@ -104,6 +131,8 @@ class Sitting:
         if turn.attempt > settings.max_attempts:
             text = f"{settings.max_attempts} workers died while they ran the handler {run.body.handler}"
             return Ended(error=(Failure.WORKER_LOST, text))
+        if run.damage:
+            return Ended(error=(Failure.HANDLER_FAILED, "the session's stored state is damaged; see its worker's log"))
         if turn.cancelled:
             return Ended(error=(Failure.CANCELLED, "cancelled before it began"))
         if run.body.handler not in self.parts.app.handlers:
@@ -120,14 +149,16 @@ class Sitting:
                 return self.parts.versions.knowing(run.body.handler)
             except Unavailable as error:
                 log.warning("%s | can't read which versions have workers: %s", run.output.source, error)
+                if self.parts.running.is_out_of_time:
+                    raise
                 self.parts.running.pause(COMMIT_RETRY)
 
-    def _pass_on(self, run: Run, version: str) -> None:
-        """Give the event back, not counted as an attempt, and ring for the workers of a version that knows it."""
+    def _give_back(self, run: Run, version: str | None) -> None:
+        """Give the event back, not counted as an attempt; ring for the workers of a version that knows its handler."""
         with run.lock:
             answer = self._send(run, partial(run.prepare, Ending.RETURN))
         self.parts.running.remove(run)
-        if answer and answer.ring is not None:
+        if version is not None and answer and answer.ring is not None:
             self.parts.ringing.ring([(run.session, answer.ring)], version)
 
     def _call(self, run: Run) -> Ended:
@@ -167,10 +198,11 @@ class Sitting:
         # Cancelled before its first step, a task has no result.
         ended = Ended(error=(Failure.CANCELLED, "cancelled")) if task.cancelled() else task.result()
         self.parts.watcher.forget(run)
-        guarded(self.batch, partial(self._go_on, run, ended))
-
-    def _go_on(self, run: Run, ended: Ended) -> None:
-        held_turn, turn = self._finish(run, ended)
+        try:
+            held_turn, turn = self._finish(run, ended)
+        except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
+            self._abandon(run)
+            return
         if held_turn:
             self.play(turn)
 
@@ -181,7 +213,7 @@ class Sitting:
             return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
         log.error("%s | handler failed", run.output.source, exc_info=error)
         if self.parts.settings.dev:
-            return Ended(error=(Failure.HANDLER_FAILED, f"{type(error).__name__}: {error}"))
+            return Ended(error=(Failure.HANDLER_FAILED, describe(error)))
         return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
 
     def _hand_off(self) -> None:
@@ -191,10 +223,18 @@ class Sitting:
 
     def _detach_soon(self, run: Run) -> None:
         # Called by the watcher, which must not wait for Redis.
-        self.parts.threads.submit(self._detach, run)
+        self.parts.detaching.submit(self._detach, run)
 
     def _detach(self, run: Run) -> None:
         """Free the session's turn, and the batch of it; the handler runs on."""
+        try:
+            self._try_detach(run)
+        except Exception:
+            # What it has assigned can't be sent. The handler's own thread will say so when it ends.
+            log.exception("%s | can't be detached", run.output.source)
+            self.batch.release()
+
+    def _try_detach(self, run: Run) -> None:
         with run.lock:
             if run.released:
                 return
@@ -248,10 +288,23 @@ class Sitting:
                 return None
             except Unavailable as error:
                 log.warning("%s | can't commit, trying again: %s", run.output.source, error)
+                if self.parts.running.is_out_of_time:
+                    # Going down without Redis: another worker will take the event over.
+                    run.answered(commit, TurnLost(str(error)))
+                    return None
                 self.parts.running.pause(COMMIT_RETRY)
             else:
                 run.answered(commit, answer)
                 return answer
+
+
+def describe(error: BaseException) -> str:
+    """Name an exception, also one that can't say what it is."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of the app's may raise anything when it is shown
+        text = "(an exception that can't be shown)"
+    return f"{type(error).__name__}: {text[:2000]}"
 
 
 def new_token() -> str:

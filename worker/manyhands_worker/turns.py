@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 
-from manyhands.errors import Unavailable
+from manyhands.errors import ManyHandsError
 from manyhands_worker.batch import Batch
 from manyhands_worker.parts import Parts
-from manyhands_worker.sitting import Sitting, guarded, new_token
+from manyhands_worker.sitting import Sitting, new_token
 
 log = logging.getLogger("manyhands.turns")
 
@@ -26,7 +25,6 @@ class Turns:
 
     def take(self, bells: Sequence[tuple[str, int]]) -> None:
         """Take the turns of these sessions; returns when all are over or detached."""
-        self._parts.running.wait_for_room()
         batch = Batch(bells)
         with self._parts.running.slot():
             self._hand_off(batch)
@@ -37,17 +35,21 @@ class Turns:
 
     def _work(self, batch: Batch) -> None:
         """Take the turns of a batch until none waits; several threads may do so at once."""
-        while taken := batch.take():
+        while batch.has_more:
+            self._parts.running.wait_for_room()
+            taken = batch.take()
+            if taken is None:
+                return
             if self._parts.running.stopping:
                 self._parts.ringing.ring([taken, *batch.give_up()])
                 batch.release()
                 return
-            guarded(batch, partial(self._begin_session, batch, *taken))
+            self._begin_session(batch, *taken)
 
     def _begin_session(self, batch: Batch, session: str, ring: int) -> None:
         try:
             turn = self._parts.store.begin(session, new_token())
-        except Unavailable as error:
+        except (ManyHandsError, ValueError) as error:
             # The bell is lost, the mail is not: a reaper rings it again.
             log.warning("can't begin session %s: %s", session, error)
             batch.release()

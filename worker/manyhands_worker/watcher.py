@@ -47,6 +47,10 @@ class Watcher:
         """Start the thread."""
         self._thread.start()
 
+    def hurry(self, limit: float) -> None:
+        """Detach after at most so many seconds from now on: the process is going down."""
+        self._turn_limit = min(self._turn_limit, limit)
+
     def watch(self, watched: Watched) -> None:
         """Watch a run whose handler is about to begin."""
         with self._wake:
@@ -76,7 +80,7 @@ class Watcher:
         for watched in running:
             if watched.run.began is None:
                 continue
-            watched.grace += max(late, 0.0)
+            watched.grace = min(watched.grace + max(late, 0.0), self._turn_limit)
             ran = now - watched.run.began - watched.grace
             if ran >= HAND_OFF_AFTER and watched.hand_off:
                 hand_off, watched.hand_off = watched.hand_off, None

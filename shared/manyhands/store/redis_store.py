@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgpack
 import redis
+from redis import exceptions as errors
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
@@ -32,8 +33,8 @@ from manyhands.store.scripts_loader import Script, load_script
 Result = TypeVar("Result")
 
 PASSING_ERRORS = (
-    *(redis.exceptions.AuthenticationError, redis.exceptions.ReadOnlyError, redis.exceptions.OutOfMemoryError),
-    *(redis.exceptions.ClusterDownError, redis.exceptions.TryAgainError, redis.exceptions.MasterDownError),
+    *(errors.AuthenticationError, errors.ReadOnlyError, errors.OutOfMemoryError),
+    *(errors.ClusterDownError, errors.TryAgainError, errors.MasterDownError),
 )
 PASSING_CODES = ("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 
