@@ -21,6 +21,7 @@ PAGE = """<!doctype html>
 <b id="counter" wf-text="counter"></b> <b id="nested" wf-text="user.name"></b> <b id="odd" wf-text="constructor"></b>
 <button id="plus" wf-click="increment"><i>+1</i></button>
 <input id="name" wf-change="rename" wf-value="user.name">
+<progress id="bar" max="10" wf-value="progress"></progress> <input id="after" wf-value="after">
 <input id="check" type="checkbox" wf-change="tick">
 """
 
@@ -181,6 +182,91 @@ def test_a_session_that_is_gone_is_forgotten_and_a_new_one_begun(page: Page, gat
     assert set(hello) == {"type", "client"}
     expect(page.locator("#counter")).to_have_text("0")
     assert page.evaluate("localStorage['manyhands.session']") == "token-2"
+
+
+def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page: Page, gateway: Gateway) -> None:
+    first = gateway.welcome(page, n=7, seq=5, state={"counter": 5, "old": True})
+    page.click("#plus")
+    gateway.take(page, "event")
+    page.evaluate("localStorage['manyhands.session'] = 'token-2'")
+    with page.expect_console_message(lambda message: "increment was dropped" in message.text):
+        gateway.sockets[-1].close(code=1001)
+        page.evaluate("manyhands.fire('later')")
+        hello = gateway.welcome(page, session="token-2", seq=2, state={"counter": 2})
+    gateway.update(3, (["counter"], 3))
+
+    assert hello == {"type": "hello", "client": first["client"], "session": "token-2"}
+    event = gateway.take(page, "event")
+    assert (event["n"], event["handler"]) == (1, "later"), "what was never sent goes to the new session"
+    expect(page.locator("#counter")).to_have_text("3")
+    assert state(page) == {"counter": 3}
+
+
+def test_the_event_that_was_too_large_is_dropped_and_the_others_are_sent_again(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("['small', 'x'.repeat(1000), 'more'].map((payload, i) => manyhands.fire(`handler${i}`, payload))")
+    small, _, more = (gateway.take(page, "event") for _ in range(3))
+    with page.expect_console_message(lambda message: "handler1 was dropped" in message.text) as caught:
+        gateway.sockets[-1].close(code=1009)
+    gateway.welcome(page, resumed=True)
+
+    assert caught.value.type == "error"
+    assert [gateway.take(page, "event"), gateway.take(page, "event")] == [small, more]
+
+
+def pause_after(page: Page, gateway: Gateway) -> float:
+    """Close the connection; give the milliseconds that the client will wait."""
+    page.evaluate("window.wait = setTimeout; window.setTimeout = (call, ms) => { window.pause = ms; wait(call, 1) }")
+    gateway.sockets[-1].close(code=1001)
+    page.wait_for_function("window.pause !== undefined")
+    page.evaluate("window.setTimeout = wait")
+    return float(page.evaluate("const ms = window.pause; delete window.pause; ms"))
+
+
+def test_only_what_was_accepted_makes_the_next_pause_short_again(page: Page, gateway: Gateway) -> None:
+    for n in range(5):
+        gateway.welcome(page, state={"counter": n})
+        longest = pause_after(page, gateway)
+    gateway.welcome(page, state={})
+    page.click("#plus")
+    gateway.send(type="accepted", n=gateway.take(page, "event")["n"])
+    gateway.update(1, (["counter"], 9))
+    expect(page.locator("#counter")).to_have_text("9")
+
+    assert longest >= 2000
+    assert pause_after(page, gateway) <= 250
+
+
+def test_a_connection_that_has_lived_makes_the_next_pause_short_again(page: Page, gateway: Gateway) -> None:
+    for _ in range(5):
+        gateway.welcome(page, state={})
+        pause_after(page, gateway)
+    gateway.welcome(page, state={})
+    page.evaluate("const now = performance.now(); performance.now = () => now + 6000")
+
+    assert pause_after(page, gateway) <= 250
+
+
+@pytest.mark.parametrize("seconds", [0.05, None])
+def test_an_event_that_no_worker_can_run_yet_is_kept_and_sent_again(
+    page: Page, gateway: Gateway, seconds: float | None
+) -> None:
+    gateway.welcome(page, state={})
+    page.click("#plus")
+    event = gateway.take(page, "event")
+    gateway.send(type="rejected", n=event["n"], code="no_worker", message="none yet", retry_after=seconds)
+
+    assert gateway.take(page, "event") == event
+
+
+def test_an_element_that_refuses_its_value_is_named_and_keeps_no_other_from_its_own(
+    page: Page, gateway: Gateway
+) -> None:
+    with page.expect_console_message(lambda message: 'id="bar"' in message.text) as caught:
+        gateway.welcome(page, state={"progress": "half", "after": "shown"})
+
+    assert caught.value.type == "error"
+    expect(page.locator("#after")).to_have_value("shown")
 
 
 def test_without_a_worker_it_says_hello_again_on_the_same_socket(page: Page, gateway: Gateway) -> None:

@@ -10,10 +10,14 @@
   "use strict";
 
   const SUBPROTOCOL = "manyhands.1.json";
-  const CLOSE = { PROTOCOL: 4000, SESSION_UNKNOWN: 4001, REFUSED: 4003 };
+  const CLOSE = { TOO_BIG: 1009, PROTOCOL: 4000, SESSION_UNKNOWN: 4001, REFUSED: 4003 };
   /** Seconds before the first reconnect; doubled for each further one, up to the longest. */
   const FIRST_PAUSE = 0.25;
   const LONGEST_PAUSE = 10;
+  /** Seconds after which a connection has proved that it works, so that the next pause is the first one again. */
+  const SETTLED = 5;
+  /** Seconds before what was put off is sent again, where the gateway does not say. */
+  const RETRY = 1;
   /** Events kept while they can't be sent. Beyond it the newest is refused: the page is offline, and says so. */
   const MAX_UNACCEPTED = 256;
 
@@ -66,6 +70,8 @@
   /** The token of the session this tab is in, or asked for. @type {string | null} */
   let token = null;
   let welcomed = false;
+  /** When this connection was welcomed, in milliseconds of `performance.now`. */
+  let since = 0;
   let highest = 0;
   let pause = FIRST_PAUSE;
   /** Seconds that a `restart` asked to wait. @type {number | null} */
@@ -94,12 +100,41 @@
   }
 
   function hello() {
-    token = shared.get("manyhands.session");
+    const stored = shared.get("manyhands.session");
+    if (stored !== token) forgetSession();
+    token = stored;
     send({ type: "hello", client, ...(token && { session: token }), ...(token && seq !== null && { seq }) });
   }
 
+  /**
+   * Leave a session that is gone, or that another tab has replaced: its numbers mean nothing in the next one.
+   * What was sent there and not answered may have run there, so it is dropped: in the next session nothing would tell
+   * it from an event of its own, and it could run twice. What was never sent goes to the next session.
+   */
+  function forgetSession() {
+    [state, seq, highest] = [{}, null, 0];
+    for (const { handler } of unaccepted.filter((event) => event.n !== null)) {
+      console.error(`manyhands: ${handler} was dropped: its session has ended, and it may have run there`);
+    }
+    unaccepted = unaccepted.filter((event) => event.n === null);
+  }
+
+  /** Drop what the gateway has closed the connection for, most likely: sent again, it would be closed for ever. */
+  function dropLargest() {
+    const sizes = new Map(unaccepted.filter((event) => event.n !== null).map((event) => [event, sizeOf(event)]));
+    const size = Math.max(...sizes.values());
+    const largest = unaccepted.find((event) => sizes.get(event) === size);
+    if (!largest) return;
+    unaccepted = unaccepted.filter((event) => event !== largest);
+    console.error(`manyhands: ${largest.handler} was dropped: its payload is too large (the event has ${size} bytes)`);
+  }
+
+  /** @param {object} envelope */
+  const sizeOf = (envelope) => new Blob([JSON.stringify(envelope)]).size;
+
   /** @param {CloseEvent} event */
   function closed(event) {
+    if (welcomed && performance.now() - since > 1000 * SETTLED) pause = FIRST_PAUSE;
     welcomed = false;
     clearTimeout(holding);
     holding = undefined;
@@ -111,8 +146,8 @@
     if (event.code === CLOSE.SESSION_UNKNOWN) {
       // Another tab may have begun a new session already; then that one is ours too.
       if (shared.get("manyhands.session") === token) shared.set("manyhands.session", null);
-      seq = null;
     }
+    if (event.code === CLOSE.TOO_BIG) dropLargest();
     setStatus("connecting");
     setTimeout(connect, 1000 * (restartDelay ?? pause * (0.5 + Math.random() / 2)));
     pause = Math.min(2 * pause, LONGEST_PAUSE);
@@ -123,7 +158,7 @@
   function receive(envelope) {
     switch (envelope.type) {
       case "welcome": return welcome(envelope);
-      case "accepted": return void (unaccepted = unaccepted.filter((event) => event.n !== envelope.n));
+      case "accepted": return accepted(envelope);
       case "update": return update(envelope);
       case "rejected": return rejected(envelope);
       case "restart": return void (restartDelay = envelope.delay);
@@ -135,8 +170,7 @@
   function welcome(envelope) {
     token = envelope.session;
     shared.set("manyhands.session", token);
-    welcomed = true;
-    pause = FIRST_PAUSE;
+    [welcomed, since] = [true, performance.now()];
     highest = Math.max(highest, envelope.n ?? 0);
     if (envelope.state) [state, seq] = [envelope.state, envelope.seq];
     setStatus("open");
@@ -157,6 +191,13 @@
   }
 
   /** @param {Dict} envelope */
+  function accepted(envelope) {
+    // A welcome proves less: a gateway that closes the connection at our first event would be asked without a pause.
+    pause = FIRST_PAUSE;
+    unaccepted = unaccepted.filter((event) => event.n !== envelope.n);
+  }
+
+  /** @param {Dict} envelope */
   function update(envelope) {
     if (seq === null || envelope.seq <= seq) return;
     if (envelope.seq !== seq + 1) return socket.close(); // a gap: resume from what was seen
@@ -169,13 +210,14 @@
 
   /** @param {Dict} envelope */
   function rejected(envelope) {
-    const retry = envelope.retry_after === null || envelope.retry_after === undefined ? null : 1000 * envelope.retry_after;
+    // Where no worker knows the app yet, nothing is wrong with the event: it waits for the first one.
+    const seconds = envelope.retry_after ?? (!welcomed || envelope.code === "no_worker" ? RETRY : null);
     if (!welcomed) {
       console.warn(`manyhands: ${envelope.message}`);
       const refused = socket;
-      setTimeout(() => refused === socket && refused.readyState === WebSocket.OPEN && hello(), retry ?? 1000);
-    } else if (retry !== null) {
-      holding ??= setTimeout(resend, retry);
+      setTimeout(() => refused === socket && refused.readyState === WebSocket.OPEN && hello(), 1000 * seconds);
+    } else if (seconds !== null) {
+      holding ??= setTimeout(resend, 1000 * seconds);
     } else {
       unaccepted = unaccepted.filter((event) => event.n !== envelope.n);
       console.error(`manyhands: ${envelope.code}: ${envelope.message}`);
@@ -216,13 +258,28 @@
   }
 
   function render() {
-    for (const element of document.querySelectorAll("[wf-text]")) {
-      const now = text(read((element.getAttribute("wf-text") ?? "").split(".")));
+    show("wf-text", (element, now) => {
       if (element.textContent !== now) element.textContent = now;
-    }
-    for (const element of document.querySelectorAll("[wf-value]")) {
-      if (element === document.activeElement) continue; // never under the user's fingers
-      /** @type {HTMLInputElement} */ (element).value = text(read((element.getAttribute("wf-value") ?? "").split(".")));
+    });
+    show("wf-value", (element, now) => {
+      // Never under the user's fingers.
+      if (element !== document.activeElement) /** @type {HTMLInputElement} */ (element).value = now;
+    });
+  }
+
+  /**
+   * Write the state to all elements that have an attribute, each for itself: one that refuses its value, as
+   * `<progress>` does for what is no number, keeps none of the others from theirs.
+   * @param {string} attribute @param {(element: Element, now: string) => void} write
+   */
+  function show(attribute, write) {
+    for (const element of document.querySelectorAll(`[${attribute}]`)) {
+      try {
+        write(element, text(read((element.getAttribute(attribute) ?? "").split("."))));
+      } catch (error) {
+        const tag = /** @type {Element} */ (element.cloneNode()).outerHTML;
+        console.error(`manyhands: ${tag} can't show its value: ${error}`);
+      }
     }
   }
 
