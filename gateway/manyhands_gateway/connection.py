@@ -11,6 +11,7 @@ from typing import Any
 from gevent.event import Event as Signal
 
 from manyhands.wire import Close
+from manyhands_gateway.budget import Budget
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.frames import encode_frame
 from manyhands_gateway.framing import PING, close_frame, data_frame
@@ -29,14 +30,17 @@ CLOSE_WITHIN = 5.0
 SLOW_CLOSE_WITHIN = 20.0
 #: Updates that are held back while receipts are on their way; a browser beyond that resumes from its `seq`.
 MAX_HELD = 2000
+#: Frames a connection may send that ask for nothing which is done: pings, pongs, and what is refused as it stands. As
+#: many come at once, and so many more a second. A browser sends one pong in 25 s.
+BURDEN_BURST, BURDEN_RATE = 200, 50
 
 
 class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_held", "_settled", "client", "closing", "deadline", "heard", "outbox", "pinged", "protocol", "seq", "session",
-        "sock", "subprotocol", "unanswered",
+        "_burdens", "_held", "_settled", "client", "closing", "deadline", "flooding", "heard", "outbox", "pinged",
+        "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, max_payload: int) -> None:
@@ -54,6 +58,9 @@ class Connection:
         #: Updates held back until the receipts of a pipeline in flight were sent; None while nothing is in flight.
         self._held: list[Delivery] | None = None
         self.closing = False
+        self._burdens = Budget(BURDEN_BURST, BURDEN_RATE)
+        #: Set once it has sent more of `burden` than it may; nothing that it sends is looked at any more.
+        self.flooding = False
         self.heard = self.pinged = monotonic()
         #: When the connection ends unless something happens: its first hello, or the answer to our close.
         self.deadline: float | None = self.heard + HELLO_WITHIN
@@ -112,6 +119,14 @@ class Connection:
             self._settled.wait()
 
     # --- the end ---
+
+    def burden(self) -> None:
+        """Count a frame that asks for nothing which is done; too many of them end the connection."""
+        if self._burdens.spend():
+            return
+        self.flooding = True
+        what = f"more than {BURDEN_RATE} pings, pongs or refused frames a second"
+        self.close(Close.PROTOCOL, f"flooding: {what}", drop=True)
 
     def close(self, code: int, reason: str = "", *, drop: bool = False) -> None:
         """Send a close frame, after what waits unless `drop`; the socket ends when the browser answers, or soon."""

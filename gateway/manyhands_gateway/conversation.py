@@ -23,6 +23,11 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which a browser repeats a hello that found no worker.
 HELLO_AGAIN = 1.0
+#: Seconds after which a browser repeats an event that found no worker.
+EVENT_AGAIN = 1.0
+#: Answers that the same frame would get again. A browser which sends many of these is at fault; the other answers come
+#: in crowds when a browser that was offline sends all that it kept.
+_FAULTS = frozenset({Rejection.BAD_FRAME, Rejection.UNKNOWN_HANDLER, Rejection.PAYLOAD_TOO_LARGE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,8 @@ class Conversation:
 
     def _reject(self, n: int | None, code: Rejection, message: str, retry_after: float | None = None) -> None:
         self._connection.send(envelopes.rejected(n, code, message, retry_after))
+        if code in _FAULTS:
+            self._connection.burden()
 
     def _join(self, hello: Hello) -> None:
         try:
@@ -108,6 +115,7 @@ class Conversation:
         self._connection.protocol.hello_failed()
         self._connection.deadline = None
         self._reject(None, code, message, retry_after)
+        self._connection.burden()
 
     def _accept(self, event: Accept) -> None:
         names = self._services.names
@@ -117,10 +125,19 @@ class Conversation:
             self._reject(event.n, Rejection.UNAVAILABLE, str(error), error.retry_after)
             return
         if not known:
-            self._reject(event.n, Rejection.UNKNOWN_HANDLER, names.explain(event.handler))
+            self._refuse_unknown(event)
             return
         letter = Letter(self._session, self._connection.client, event.n, event.body)
         self._services.accepter.submit(self._connection, letter)
+
+    def _refuse_unknown(self, event: Accept) -> None:
+        names = self._services.names
+        if names.announced:
+            self._reject(event.n, Rejection.UNKNOWN_HANDLER, names.explain(event.handler))
+        else:
+            # A worker will know; browsers keep the event until then.
+            message = "no worker has announced the app's handlers; start one with `manyhands worker`"
+            self._reject(event.n, Rejection.NO_WORKER, message, EVENT_AGAIN)
 
     def _cancel(self, n: int) -> None:
         # The event itself may have come with the frame before, and be on its way into the mailbox.

@@ -11,6 +11,7 @@ from gevent.lock import BoundedSemaphore
 
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Store
+from manyhands_gateway.budget import Budget
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,10 @@ STALE_AFTER = 5.0
 #: Seconds between two reads for names that are unknown: a new version's handlers are found at once, and a browser
 #: that sends nonsense costs one read a second.
 ASK_AGAIN = 1.0
+#: Characters up to which the nearest name is sought: seeking costs the square of them.
+MAX_SOUGHT = 64
+#: Nearest names sought a second, for all browsers: each takes up to milliseconds in an app of many handlers.
+SOUGHT_A_SECOND = 10
 
 
 class HandlerNames:
@@ -28,7 +33,10 @@ class HandlerNames:
         self._store = store
         self._names: frozenset[str] = frozenset()
         self._read_at = float("-inf")
+        #: False while no version of the app is announced. An app may be announced without a single handler.
+        self.announced = False
         self._refreshing = False
+        self._searches = Budget(SOUGHT_A_SECOND, SOUGHT_A_SECOND)
         # Held while the store is asked, so that a crowd of unknown names asks once.
         self._asking = BoundedSemaphore()
 
@@ -48,13 +56,15 @@ class HandlerNames:
         return sorted(self._names)
 
     def explain(self, name: str) -> str:
-        """Say that a name is unknown, and which one is nearest."""
-        near = difflib.get_close_matches(name, self._names, n=1)
+        """Say that a name is unknown, and which one is nearest, where that costs little."""
+        seek = len(name) <= MAX_SOUGHT and self._searches.spend()
+        near = difflib.get_close_matches(name, self._names, n=1) if seek else []
         hint = f"; the nearest one is {near[0]!r}" if near else ""
         return f"the app has no handler {name!r}{hint}"
 
     def _read(self) -> None:
         self._names = self._store.handlers()
+        self.announced = bool(self._names) or self._store.announcement() is not None
         self._read_at = monotonic()
 
     def _refresh_soon(self) -> None:

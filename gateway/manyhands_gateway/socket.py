@@ -12,7 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+import gevent
+from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from manyhands.wire import Close
 from manyhands_gateway.connection import Connection
@@ -23,6 +24,11 @@ log = logging.getLogger(__name__)
 
 #: Bytes of one read.
 READ = 64 * 1024
+#: Seconds that one connection's frames are handled before all others have their turn.
+SLICE = 0.003
+#: Seconds between two reads from a peer that was closed for flooding. What it still sends is thrown away: unread bytes
+#: would reset the connection before our close frame is read.
+FLOOD_PAUSE = 0.05
 #: Close codes of RFC 6455.
 NORMAL, NO_STATUS, INTERNAL_ERROR = 1000, 1005, 1011
 
@@ -87,6 +93,8 @@ def serve(server: Any, connection: Connection, conversation: Conversation, limit
                 break
             connection.heard = monotonic()
             reader.take(data)
+            # gevent's `recv` waits only where nothing has come: a peer that always sends would keep the loop to itself.
+            gevent.sleep(FLOOD_PAUSE if connection.flooding else 0)
     except OSError:
         # The peer is gone, or `abort` has shut the socket: either way there is nothing left to say.
         log.debug("a socket has ended")
@@ -112,12 +120,18 @@ class _Reader:
         self.ended = False
 
     def take(self, data: bytes) -> None:
-        """Take what was read from the socket."""
+        """Take what was read from the socket. Lets others run in between: a read may hold 10,000 frames."""
+        if self._connection.flooding:
+            return
         self._wire.receive_data(data)
+        began = monotonic()
         for event in self._wire.events():
             self._handle(event)
-            if self.ended:
+            if self.ended or self._connection.flooding:
                 return
+            if monotonic() - began > SLICE:
+                gevent.sleep(0)
+                began = monotonic()
 
     def _handle(self, event: object) -> None:
         match event:
@@ -125,7 +139,10 @@ class _Reader:
                 # After our own close frame, whatever still comes is only read to reach the browser's answer.
                 if not self._connection.closing:
                     self._handle_part(event)
+            case Pong():
+                self._connection.burden()
             case Ping():
+                self._connection.burden()
                 self._connection.outbox.put(pong_frame(bytes(event.payload)))
             case CloseConnection():
                 # The browser's own, or what wsproto makes of bytes that break RFC 6455, such as 1007 for bad UTF-8.

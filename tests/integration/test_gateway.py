@@ -8,6 +8,7 @@ import json
 import signal
 import socket
 import struct
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -136,6 +137,18 @@ def test_before_any_worker_has_announced_the_app_a_browser_waits_and_asks_again(
         worker.announce()
         tab.join()
         assert tab.state["counter"] == 0
+
+
+def test_an_event_that_finds_no_version_announced_may_come_again(processes: Processes, settings: Settings) -> None:
+    with contextlib.closing(StandIn(settings)) as worker:
+        worker.announce()
+        with Tab(processes.gateway()[1]) as tab:
+            worker.store._client.delete(worker.store.keys.versions())
+            _, url = processes.gateway()
+            tab.reconnect(url)
+            n = tab.fire("increment")
+            rejected = tab.wait_rejected()
+            assert (rejected["n"], rejected["code"], rejected["retry_after"]) == (n, "no_worker", 1.0)
 
 
 @pytest.mark.parametrize("version", [b"12", b"0"])
@@ -511,6 +524,49 @@ def test_what_breaks_the_websocket_protocol_itself_closes_with_its_code(
         assert tab.socket.sock is not None
         tab.socket.sock.sendall(data.format())
         assert tab.wait_closed()[0] == code
+
+
+def masked(payload: bytes, opcode: int) -> bytes:
+    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+
+
+FLOODS = {
+    "pings": masked(b"", websocket.ABNF.OPCODE_PING),
+    "pongs": masked(b"", websocket.ABNF.OPCODE_PONG),
+    "bad frames": masked(b"1", websocket.ABNF.OPCODE_TEXT),
+    "unknown handlers": masked(b'{"type":"event","handler":"' + b"incremenx" * 8 + b'"}', websocket.ABNF.OPCODE_TEXT),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_a_browser_that_floods_is_closed_with_4000_while_others_go_on(site: Site, bystander: Tab, flood: bytes) -> None:
+    with Tab(site.url) as tab:
+        keep_sending(tab, flood * 2000)
+        began = time.monotonic()
+        assert get(f"{site.url}/healthz") == "ok\n"
+        assert time.monotonic() - began < 2
+        code, reason = tab.wait_closed()
+        assert code == 4000
+        assert "flooding" in reason
+
+
+def test_a_browser_that_floods_before_its_hello_is_closed_with_4000(site: Site, bystander: Tab) -> None:
+    with Tab(site.url, hello=False) as tab:
+        keep_sending(tab, FLOODS["pongs"] * 2000)
+        assert tab.wait_closed()[0] == 4000
+
+
+def keep_sending(tab: Tab, data: bytes) -> None:
+    """Send without end, in a thread that ends with the socket."""
+    raw = tab.socket.sock
+    assert raw is not None
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                raw.sendall(data)
+
+    threading.Thread(target=send, name="flood", daemon=True).start()
 
 
 def test_sockets_that_vanish_disturb_nobody(site: Site, bystander: Tab) -> None:
