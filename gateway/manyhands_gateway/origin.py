@@ -11,21 +11,27 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def is_allowed(origin: str | None, host: str, allowed: Sequence[str]) -> bool:
     """Decide over a handshake: `origin` and `host` are its headers, `allowed` is MANYHANDS_ALLOWED_ORIGINS.
 
-    Without an Origin it is no browser that asks, so no page can be misusing someone's cookies.
+    Without an Origin it is no browser that asks, so no page can be misusing someone's cookies. What is listed replaces
+    the page's own host: a Host header is not to be relied on where a page may point a name of its own at us.
     """
-    return origin is None or "*" in allowed or origin in allowed or _is_same_host(origin, host)
-
-
-def _is_same_host(origin: str, host: str) -> bool:
-    """Tell whether a page came from the host that it connects to.
-
-    The scheme of the page is taken for that of the connection: behind a proxy that speaks https we see http, and both
-    headers leave out the port that is usual for the page's scheme.
-    """
-    try:
-        page, asked = urlsplit(origin), urlsplit(f"//{host}")
-        usual = _DEFAULT_PORTS.get(page.scheme)
-        ports = page.port or usual, asked.port or usual
-    except ValueError:
+    if origin is None or "*" in allowed:
+        return True
+    page = _parse(origin)
+    if page is None:
         return False
-    return usual is not None and bool(page.hostname) and page.hostname == asked.hostname and ports[0] == ports[1]
+    if allowed:
+        return page in map(_parse, allowed)
+    # The scheme of the page is taken for that of the connection: behind a proxy that speaks https we see http, and both
+    # headers leave out the port that is usual for the page's scheme.
+    return page == _parse(f"{page[0]}://{host}")
+
+
+def _parse(origin: str) -> tuple[str, str, int] | None:
+    """Give scheme, host and port, so that what means the same is equal; None for what is no origin of a web page."""
+    try:
+        parts = urlsplit(origin)
+        usual = _DEFAULT_PORTS.get(parts.scheme)
+        port = usual if parts.port is None else parts.port
+    except ValueError:
+        return None
+    return (parts.scheme, parts.hostname, port) if parts.hostname and usual and port is not None else None

@@ -47,12 +47,25 @@ def test_other_pages_may_not(origin: str, host: str) -> None:
     assert not is_allowed(origin, host, ())
 
 
-def test_pages_that_are_listed_may_connect_and_so_may_the_hosts_own() -> None:
+def test_pages_that_are_listed_may_connect_and_no_others_not_even_the_hosts_own() -> None:
     listed = ("https://partner.example",)
     assert is_allowed("https://partner.example", "shop.example", listed)
-    assert is_allowed("https://shop.example", "shop.example", listed)
+    assert not is_allowed("https://shop.example", "shop.example", listed)
     assert not is_allowed("http://partner.example", "shop.example", listed)
     assert not is_allowed("https://evil.example", "shop.example", listed)
+    assert is_allowed(None, "shop.example", listed)
+
+
+@pytest.mark.parametrize(
+    "listed", ["https://partner.example", "HTTPS://Partner.Example", "https://partner.example:443"]
+)
+@pytest.mark.parametrize(
+    "origin", ["https://partner.example", "https://PARTNER.example", "https://partner.example:443"]
+)
+def test_case_and_the_usual_port_make_no_difference(origin: str, listed: str) -> None:
+    assert is_allowed(origin, "shop.example", (listed,))
+    assert not is_allowed("https://partner.example:8443", "shop.example", (listed,))
+    assert not is_allowed("null", "shop.example", (listed,))
 
 
 def test_a_star_lets_every_page_in() -> None:
