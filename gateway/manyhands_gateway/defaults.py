@@ -11,8 +11,10 @@ from manyhands.store.contract import Fields, Store
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which defaults are read again, which renews their life in the store.
+#: Seconds after which defaults are read again, which renews their life in the store; sooner where sessions are short.
 RENEW_AFTER = 3600.0
+#: Renewals in the life of a session, which is that of its defaults: some may fail before they are lost.
+RENEWALS = 8
 #: Versions kept. Deployments side by side are few.
 KEPT = 32
 
@@ -20,8 +22,11 @@ KEPT = 32
 class DefaultsCache:
     """Content hash to the fields of an app's defaults. They never change, so only their life is at stake."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, session_ttl: float) -> None:
+        """`session_ttl` is in seconds."""
         self._store = store
+        #: Seconds.
+        self.renew_after = min(RENEW_AFTER, session_ttl / RENEWALS)
         self._known: OrderedDict[str, tuple[Fields, float]] = OrderedDict()
 
     def get(self, content_hash: str) -> Fields:
@@ -38,7 +43,7 @@ class DefaultsCache:
         """Renew what is due. Called by the housekeeper."""
         now = monotonic()
         for content_hash, (_, read_at) in list(self._known.items()):
-            if now - read_at > RENEW_AFTER:
+            if now - read_at > self.renew_after:
                 try:
                     self._read(content_hash)
                 except Unavailable as error:

@@ -57,7 +57,7 @@ class Gateway:
         self.ringer = Ringer(self._doorbell)
         self.accepter = Accepter(mailboxes, self.ringer)
         self.services = Services(self.store, sessions, self.names, self.hub, self.accepter)
-        self.housekeeper = Housekeeper(sessions.defaults.renew)
+        self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
         self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)
         #: Set once the process is about to end: no more connections.

@@ -12,17 +12,19 @@ from manyhands_gateway.greenlets import spawn_forever
 
 #: Seconds between two rounds; 10,000 connections take about a millisecond.
 ROUND = 0.5
-#: Seconds between two runs of the slow duties.
+#: Seconds between two runs of the slow duty, at most.
 SLOW_ROUND = 60.0
 
 
 class Housekeeper:
     """Looks after the connections that are open, and runs a slow duty once in a while."""
 
-    def __init__(self, duty: Callable[[], None]) -> None:
-        """`duty` is run about once a minute, and may wait."""
+    def __init__(self, duty: Callable[[], None], due: float = SLOW_ROUND) -> None:
+        """`duty` is run about once a minute, or every `due` seconds where that is sooner, and may wait."""
         self.connections: set[Connection] = set()
         self._duty = duty
+        #: Seconds between two runs of it.
+        self.pause = min(SLOW_ROUND, due)
         self._greenlets: list[gevent.Greenlet] = []
 
     def start(self) -> None:
@@ -42,5 +44,5 @@ class Housekeeper:
 
     def _slow_rounds(self) -> None:
         while True:
-            gevent.sleep(SLOW_ROUND)
+            gevent.sleep(self.pause)
             self._duty()

@@ -42,7 +42,7 @@ class Sessions:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
         self._tokens = Tokens(settings)
-        self.defaults = DefaultsCache(store)
+        self.defaults = DefaultsCache(store, settings.session_ttl)
 
     def begin(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | None:
         """Create a session and give its id; None when no worker has ever announced the app."""
