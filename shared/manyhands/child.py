@@ -44,6 +44,8 @@ class Program:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     waits_after: frozenset[int] = frozenset()
     stops_after: frozenset[int] = HOPELESS
+    #: What a line begins with by which it tells more than its exit code can.
+    sign: bytes | None = None
 
     def ending(self, code: int) -> Ending:
         """Decide what follows an exit code; a negative one is the signal that killed the child."""
@@ -77,6 +79,8 @@ class Child:
     def __init__(self, program: Program, terminal: Terminal, patience: Patience) -> None:
         self.program = program
         self.pid: int | None = None
+        #: Whether the process that runs, or ran last, wrote the program's sign.
+        self.gave_sign = False
         self._terminal, self._patience = terminal, patience
         self._retired = asyncio.Event()
 
@@ -108,6 +112,7 @@ class Child:
             _kill_group(self.pid)
 
     async def _run_once(self) -> int:
+        self.gave_sign = False
         async with self._output() as sink:
             try:
                 process = await asyncio.create_subprocess_exec(
@@ -148,9 +153,14 @@ class Child:
             if len(rest) >= LONGEST_LINE:
                 lines, rest = [*lines, rest], b""
             for line in lines:
-                self._terminal.write(self.program.name, line.rstrip(b"\r"))
+                self._write(line.rstrip(b"\r"))
         if rest:
-            self._terminal.write(self.program.name, rest)
+            self._write(rest)
+
+    def _write(self, line: bytes) -> None:
+        sign = self.program.sign
+        self.gave_sign |= sign is not None and line.startswith(sign)
+        self._terminal.write(self.program.name, line)
 
 
 def describe(code: int) -> str:

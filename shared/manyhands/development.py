@@ -30,8 +30,11 @@ READY_INTERVAL = 0.05
 #: Seconds between two looks at the embedded Redis.
 REDIS_INTERVAL = 0.5
 
-#: The exit code of a worker whose app can't be imported: an edit mends that, a restart does not.
+#: The exit code of a worker whose app can't be imported, among others: an edit may mend that, a restart does not.
 APP_IS_WRONG = 1
+
+#: How the line begins that a worker ends with when importing the app raised: see `manyhands.errors.AppImportError`.
+IMPORT_RAISED = b"manyhands: importing the app"
 
 
 class Development:
@@ -90,8 +93,9 @@ class Development:
         program = Program(name, manyhands("worker", self._app), environ)
         if self._reload:
             program = Program(
-                name, program.command, environ, waits_after=frozenset({APP_IS_WRONG}), stops_after=frozenset({2, 3})
-            )
+                name, program.command, environ,
+                waits_after=frozenset({APP_IS_WRONG}), stops_after=frozenset({2, 3}), sign=IMPORT_RAISED,
+            )  # fmt: skip
         self._workers[name] = self._supervisor.start(program)
 
     @contextlib.asynccontextmanager
@@ -152,9 +156,9 @@ class Development:
 
     def _say_what_to_mend(self, child: Child) -> None:
         self._told_why = True
+        why = ": the app can't be imported" if child.gave_sign else ""
         self._terminal.say(
-            f"{child.program.name} {describe(APP_IS_WRONG)}: the app can't be imported, see above; "
-            "waiting for the next change of its code"
+            f"{child.program.name} {describe(APP_IS_WRONG)}{why}, see above; waiting for the next change of its code"
         )
 
 

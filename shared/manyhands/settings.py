@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from manyhands.errors import SettingError
 
@@ -24,9 +24,22 @@ def _url(schemes: tuple[str, ...]) -> Callable[[str], str]:
         parts = urlsplit(text)
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
             raise ValueError
+        _ = parts.port  # reading it is what checks it
+        if parts.scheme in REDIS_SCHEMES:
+            _check_redis(parts)
         return text
 
     return parse
+
+
+def _check_redis(parts: SplitResult) -> None:
+    """Refuse what Redis's client would refuse at the first connection, or take for database 0 without a word."""
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*/?", parts.path):
+        raise ValueError
+    for name, value in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
+        if name.startswith("ssl_") and parts.scheme != "rediss":
+            raise ValueError
+        REDIS_OPTIONS[name](value)
 
 
 def _positive(text: str) -> float:
@@ -39,6 +52,13 @@ def _positive(text: str) -> float:
 def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number < 10**9:
+        raise ValueError
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
         raise ValueError
     return number
 
@@ -92,11 +112,25 @@ def _flag(text: str) -> bool:
     return {"0": False, "1": True}[text]
 
 
+#: What the query of a Redis URL may set, and how it is read. Spelled out, for a gateway reads its settings before it
+#: patches the standard library, and Redis's client must not be loaded before that.
+REDIS_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("username", "password", "client_name"), _text),
+    **dict.fromkeys(("socket_timeout", "socket_connect_timeout", "timeout"), _positive),
+    **dict.fromkeys(("db", "health_check_interval"), _whole),
+    **dict.fromkeys(("max_connections", "socket_read_size"), _count),
+    **dict.fromkeys(("socket_keepalive", "retry_on_timeout", "ssl_check_hostname"), _text),
+    **dict.fromkeys(("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_ciphers"), _text),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"), _text),
+    "ssl_cert_reqs": {name: name for name in ("none", "optional", "required")}.__getitem__,
+    "ssl_min_version": _whole,
+    "protocol": {"2": 2, "3": 3}.__getitem__,
+}
+
+
 def variable(name: str, parse: Callable[[str], Any], default: Any, expected: str, meaning: str) -> Any:
     """Declare a field of `Settings` that one variable of the environment sets."""
-    return field(
-        default=default, metadata={"variable": name, "parse": parse, "expected": expected, "meaning": meaning}
-    )
+    return field(default=default, metadata={"variable": name, "parse": parse, "expected": expected, "meaning": meaning})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +138,15 @@ class Settings:
     """Every setting. Durations are in seconds, sizes in bytes."""
 
     redis_url: str | None = variable(
-        "REDIS_URL", _url(REDIS_SCHEMES), None, "a URL such as redis://localhost:6379/0 (or rediss://, unix://)",
+        "REDIS_URL", _url(REDIS_SCHEMES), None, "a URL such as redis://localhost:6379/0 (or rediss://, unix://), "
+        "with a database's number for its path and options that Redis's client knows",
         "the Redis that holds state, mailboxes and pub/sub",
     )  # fmt: skip
     broker_url_or_none: str | None = variable(
         "MANYHANDS_BROKER_URL", _url(BROKER_SCHEMES), None, "a URL with redis://, rediss://, unix:// or amqp://",
         "Celery's broker; REDIS_URL unless set",
     )  # fmt: skip
-    app: str | None = variable(
-        "MANYHANDS_APP", _text, None, "a directory, a Python file or a dotted module", "the app"
-    )
+    app: str | None = variable("MANYHANDS_APP", _text, None, "a directory, a Python file or a dotted module", "the app")
     port: int = variable("PORT", _port, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
     secret_keys: tuple[str, ...] = variable(
         "MANYHANDS_SECRET_KEY", _keys, (),
@@ -164,18 +197,18 @@ class Settings:
         "MANYHANDS_RATE_LIMIT", _positive, 100.0, "a positive number of events a second",
         "events a second of one session; bursts of twice as many are let through",
     )  # fmt: skip
-    dev: bool = variable(
-        "MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production"
-    )
+    dev: bool = variable("MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read every variable. An empty one counts as unset. Raises `SettingError` for the first bad one."""
-        return cls(**{
-            one.name: _parse(one.metadata, environ[one.metadata["variable"]].strip())
-            for one in fields(cls)
-            if environ.get(one.metadata["variable"], "").strip()
-        })
+        return cls(
+            **{
+                one.name: _parse(one.metadata, environ[one.metadata["variable"]].strip())
+                for one in fields(cls)
+                if environ.get(one.metadata["variable"], "").strip()
+            }
+        )
 
     @property
     def redis(self) -> str:
@@ -222,4 +255,5 @@ def _hide(name: str, text: str) -> str:
     """Keep secrets out of an error that will be logged."""
     if name == "MANYHANDS_SECRET_KEY":
         return f"a text of {len(text)} characters"
-    return re.sub(r"(//[^/@:]*):[^/@]*@", r"\1:***@", text)
+    text = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", text)
+    return re.sub(r"(?i)(password=)[^&]*", r"\1***", text)

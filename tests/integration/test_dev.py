@@ -93,13 +93,22 @@ def test_an_app_that_no_longer_imports_shows_its_traceback_and_is_mended_by_the_
         tab.call("increment")
         (app / "main.py").write_text(good + "\nraise RuntimeError('half-way through an edit')\n")
         dev.process.wait_for_output("RuntimeError: half-way through an edit")
-        dev.process.wait_for_output("waiting for the next change of its code")
+        dev.process.wait_for_output("the app can't be imported, see above; waiting for the next change of its code")
         n = tab.fire("increment")
         tab.wait_accepted(n)
         (app / "main.py").write_text(good)
         tab.wait_done(n, DEADLINE)
 
         assert tab.state["counter"] == 2
+
+
+def test_a_worker_that_ended_for_another_reason_is_not_said_to_have_an_app_that_cannot_be_imported(
+    dev: Dev, app: Path
+) -> None:
+    (app / "main.py").write_text("import os\nos._exit(1)\n")
+    dev.process.wait_for_output("ended with exit code 1, see above; waiting for the next change of its code")
+
+    assert "can't be imported" not in dev.process.output
 
 
 def test_it_does_not_say_that_a_click_works_because_one_worked_when_it_last_ran(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+import redis
 
 from manyhands.errors import SettingError
-from manyhands.settings import Settings
+from manyhands.settings import REDIS_OPTIONS, Settings
 
 VARIABLES = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
 
@@ -37,6 +38,7 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
     [
         ("REDIS_URL", "redis://:secret@localhost:6379/0", "redis://:secret@localhost:6379/0"),
         ("REDIS_URL", "unix:///run/redis.sock", "unix:///run/redis.sock"),
+        ("REDIS_URL", "rediss://h?ssl_cert_reqs=none&db=2", "rediss://h?ssl_cert_reqs=none&db=2"),
         ("MANYHANDS_BROKER_URL", "amqp://localhost//", "amqp://localhost//"),
         ("PORT", "0", 0),
         ("PORT", " 8080 ", 8080),
@@ -64,6 +66,17 @@ def test_a_good_value_is_read(variable: str, text: str, value: object) -> None:
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", "http://localhost"),
         ("REDIS_URL", "redis:"),
+        ("REDIS_URL", "redis://localhost:abc"),
+        ("REDIS_URL", "redis://localhost:99999"),
+        ("REDIS_URL", "redis://localhost/first"),
+        ("REDIS_URL", "redis://localhost?socket_timeout=x"),
+        ("REDIS_URL", "redis://localhost?nonsense=1"),
+        ("REDIS_URL", "redis://localhost?nonsense"),
+        ("REDIS_URL", "redis://localhost?ssl_cert_reqs=none"),
+        ("REDIS_URL", "rediss://localhost?ssl_cert_reqs=maybe"),
+        ("REDIS_URL", "redis://localhost?db=-1"),
+        ("MANYHANDS_BROKER_URL", "amqp://localhost:abc"),
+        ("MANYHANDS_BROKER_URL", "redis://localhost:abc"),
         ("MANYHANDS_BROKER_URL", "sqs://x"),
         ("PORT", "http"),
         ("PORT", "65536"),
@@ -89,6 +102,25 @@ def test_a_bad_value_is_named_with_what_is_expected(variable: str, text: str) ->
 
     assert variable in str(caught.value)
     assert VARIABLES[variable].metadata["expected"] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:s/ecret@localhost:abc", "redis://u:s@ecret@h:99999", "redis://h?password=secret&nonsense=1"]
+)
+def test_no_password_is_told_with_a_bad_url(url: str) -> None:
+    with pytest.raises(SettingError, match=r"REDIS_URL is .*\*\*\*") as caught:
+        Settings.from_environ({"REDIS_URL": url})
+
+    assert "ecret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REDIS_OPTIONS)
+def test_every_option_of_a_redis_url_is_one_that_its_client_takes(name: str) -> None:
+    values = {"protocol": "3", "ssl_cert_reqs": "none", "ssl_min_version": "771"}
+    url = f"rediss://localhost?{name}={values.get(name, '1')}"
+    Settings.from_environ({"REDIS_URL": url})
+
+    redis.BlockingConnectionPool.from_url(url).make_connection()
 
 
 def test_the_broker_is_redis_unless_it_is_set() -> None:

@@ -135,6 +135,22 @@ def test_a_child_may_wait_to_be_replaced_instead() -> None:
     assert not stage.said("starting it again")
 
 
+@pytest.mark.parametrize("line", ["sign: and more", "no sign"])
+def test_a_child_tells_by_a_line_of_its_output_what_its_exit_code_cannot(line: str) -> None:
+    stage = Stage()
+    told: list[bool] = []
+    stage.supervisor.on_wait = lambda child: told.append(child.gave_sign)
+
+    async def scene() -> None:
+        code = f"print({line!r}); raise SystemExit(1)"
+        stage.supervisor.start(program("child", code, waits_after=frozenset({1}), sign=b"sign:"))
+        await stage.until(lambda: told)
+        stage.supervisor.stop()
+
+    stage.play(scene)
+    assert told == [line.startswith("sign:")]
+
+
 def test_a_retired_child_ends_while_the_others_run_on() -> None:
     stage = Stage()
     loop = "import signal, sys, time\nsignal.signal(15, lambda *a: sys.exit(0))\nprint('up')\ntime.sleep(99)"
