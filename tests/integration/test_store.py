@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from manyhands import fields
+from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
@@ -316,6 +316,33 @@ def test_a_detached_run_given_back_begins_again_without_counting_an_attempt(stor
     turn = store.begin("s", "t2")
     assert turn is not None
     assert (turn.n, turn.attempt) == (1, 1)
+
+
+def test_a_detached_run_given_back_while_another_has_the_turn_comes_right_after_it(store: Store) -> None:
+    store.accept([letter(1), letter(2), letter(3)])
+    store.begin("s", "t1")
+    store.commit(write("t1", 1, Ending.DETACH))
+    store.begin("s", "t2")
+    assert store.commit(write("t1", 2, Ending.RETURN)).ring is None
+    answer = store.commit(write("t2", n=2, next_token="t3"))
+    assert answer.turn is not None
+    assert (answer.turn.n, answer.turn.attempt) == (1, 1)
+    answer = store.commit(write("t3", n=1, next_token="t4"))
+    assert answer.turn is not None
+    assert answer.turn.n == 3
+
+
+def test_an_old_commit_of_a_detached_run_that_comes_again_writes_over_nothing(store: Store) -> None:
+    store.accept([letter(1), letter(2)])
+    store.begin("s", "t1")
+    detach = write("t1", 1, Ending.DETACH, ops=assign(("x",), "A"), update=(HEAD, TAIL))
+    first = store.commit(detach)
+    store.begin("s", "t2")
+    store.commit(write("t2", n=2, ops=assign(("x",), "B"), update=(HEAD, TAIL)))
+    assert store.commit(detach).seq == first.seq == 1
+    assert field_of(store, "x") == codec.encode("B")
+    assert store.keep(["s"]) == [2]
+    assert store.begin("s", "t3") is None
 
 
 def test_attempts_are_counted_per_event(store: Store) -> None:
