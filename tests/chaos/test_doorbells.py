@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -21,7 +23,7 @@ from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Session
 from manyhands.store.redis_store import RedisStore
 from support.browser import Tab
-from support.fleet import Fleet
+from support.fleet import Fleet, wait_for_lines
 from support.rabbitmq import RabbitServer
 from support.redis_server import RedisServer
 from support.waiting import wait_until
@@ -140,6 +142,34 @@ def test_while_the_broker_is_away_events_are_accepted_and_run_afterwards(
     for gateway in range(2):
         other = fleet.tab(gateway)
         assert other.call("increment", timeout=20)["ok"]
+
+
+def test_a_broker_that_hangs_costs_no_running_handler_its_lease(
+    fleet_of: FleetOf, broker: RedisServer, tmp_path: Path
+) -> None:
+    fleet = fleet_of(workers=2, environ={"MANYHANDS_BROKER_URL": broker.url, "MANYHANDS_LEASE": "1"})
+    journal, told = tmp_path / "journal", tmp_path / "told"
+    long = [(tab, tab.fire("append_outside_when_told", [str(journal), "x", str(told)])) for tab in tabs_of(fleet, 3)]
+    wait_for_lines(journal, 3)
+    assert broker.pid is not None
+    os.kill(broker.pid, signal.SIGSTOP)
+    try:
+        waiting = fleet.tab()
+        n = waiting.fire("increment")
+        waiting.wait_accepted(n)
+        # For four leases the broker says nothing, and so nothing comes.
+        assert not waiting.read(4)
+    finally:
+        os.kill(broker.pid, signal.SIGCONT)
+    told.touch()
+    for tab, number in long:
+        assert tab.wait_done(number)["ok"]
+    assert waiting.wait_done(n, 20)["ok"]
+    assert journal.read_text().splitlines().count("began x") == 3
+
+
+def tabs_of(fleet: Fleet, count: int) -> list[Tab]:
+    return [fleet.tab() for _ in range(count)]
 
 
 def test_with_rabbitmq_as_the_broker_everything_works(fleet_of: FleetOf, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from support.browser import Tab
 from support.fleet import Fleet
+from support.processes import DRAIN
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
@@ -98,3 +99,14 @@ def test_a_gateway_and_a_worker_that_start_before_redis_serve_once_it_is_there(
     fleet.add_worker()
     fleet.readiness()
     assert fleet.tab().call("increment")["ok"]
+
+
+def test_a_worker_that_is_told_to_go_while_redis_is_away_goes_in_time(fleet_of: FleetOf, durable: RedisServer) -> None:
+    fleet = fleet_of(workers=1, environ={"REDIS_URL": durable.url, "MANYHANDS_LEASE": "1"})
+    tab = fleet.tab()
+    tab.fire("slow_loop", 2)
+    tab.wait_for(lambda: tab.state.get("rounds"))
+    durable.kill()
+    began = time.monotonic()
+    assert fleet.workers[0].terminate(DRAIN) == 0
+    assert time.monotonic() - began < DRAIN
