@@ -1,7 +1,8 @@
 """Frames to envelopes and back, in both subprotocols. What a browser sends is taken to be hostile.
 
 Besides what the formats themselves forbid, a frame may not hold a map with a key twice or with a key that is no
-string, nesting beyond `MAX_NESTING`, NaN or infinities in JSON, text that is not Unicode, or types of msgpack's own.
+string, nesting beyond `MAX_NESTING`, NaN or infinities in JSON, text that is not Unicode, types of msgpack's own, or
+more maps, lists, keys and values than `MAX_CONTAINERS` and `MAX_ELEMENTS`: they cost up to a hundred times their bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -25,6 +27,13 @@ SUBPROTOCOLS = (SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK)
 #: Bytes up to which a msgpack frame is decoded without a first pass. Headers that claim more elements than follow
 #: make the decoder allocate once per nesting level; in a frame of this size that stays below 3 MB.
 HARMLESS = 1024
+
+#: Maps and lists in a frame. As many take about 0.2 s, in which no other connection is served.
+MAX_CONTAINERS = 200_000
+#: Keys and values in all of its maps and lists together. As many take about half a second and 150 MB.
+MAX_ELEMENTS = 1_000_000
+#: Characters of JSON that are counted at once, which bounds the memory of their parts.
+_COUNTED = 64 * 1024
 
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -69,8 +78,9 @@ def transcode(encoded: bytes) -> bytes:
 
 
 def _decode_json(text: str) -> Any:
+    _check_amount(text)
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_json_map)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_json_map)
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -78,6 +88,41 @@ def _decode_json(text: str) -> Any:
     if _SURROGATE.search(text):
         _check_unicode(value)
     return value
+
+
+def _check_amount(text: str) -> None:
+    """Count maps, lists and values before any is built."""
+    # Text that is quoted may hold as many brackets, commas and colons as it likes, which only an exact count tells.
+    containers, separators = _count(text)
+    if _is_harmless(containers, separators):
+        return
+    # Escapes stand in quoted text alone; without them, every quote begins or ends one.
+    plain = text.replace("\\\\", "").replace('\\"', "")
+    containers = separators = quoted = 0
+    for at in range(0, len(plain), _COUNTED):
+        parts = plain[at : at + _COUNTED].split('"')
+        outside = "".join(parts[quoted::2])
+        quoted = (quoted + len(parts) - 1) % 2
+        more = _count(outside)
+        containers, separators = containers + more[0], separators + more[1]
+        if not _is_harmless(containers, separators):
+            raise _too_much()
+
+
+def _count(text: str) -> tuple[int, int]:
+    return text.count("{") + text.count("["), text.count(",") + text.count(":")
+
+
+def _is_harmless(containers: int, separators: int) -> bool:
+    # A container that is not empty has one value more than commas.
+    return containers <= MAX_CONTAINERS and containers + separators <= MAX_ELEMENTS
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise BadFrame(f"a number is beyond what JSON's readers know, got {show(text)}")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -97,11 +142,30 @@ def _map(pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
     return made
 
 
-def _msgpack_map(pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
-    for key, _ in pairs:
-        if type(key) is not str:
-            raise BadFrame(f"keys of maps are strings, got {show(key)}")
-    return _map(pairs)
+class _Counted:
+    """What msgpack's decoder calls for each map and list that it has read: it counts them, and checks the maps."""
+
+    __slots__ = ("_containers", "_elements")
+
+    def __init__(self) -> None:
+        self._containers = self._elements = 0
+
+    def mapping(self, pairs: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+        self._count(2 * len(pairs))
+        for key, _ in pairs:
+            if type(key) is not str:
+                raise BadFrame(f"keys of maps are strings, got {show(key)}")
+        return _map(pairs)
+
+    def sequence(self, items: list[Any]) -> list[Any]:
+        self._count(len(items))
+        return items
+
+    def _count(self, elements: int) -> None:
+        self._containers += 1
+        self._elements += elements
+        if self._containers > MAX_CONTAINERS or self._elements > MAX_ELEMENTS:
+            raise _too_much()
 
 
 def _decode_base64(text: object) -> bytes:
@@ -125,13 +189,20 @@ def _check_unicode(value: Any) -> None:
 def _decode_msgpack(data: bytes) -> Any:
     if len(data) > HARMLESS:
         _skim(data)
+    counted, longest = _Counted(), min(len(data), MAX_ELEMENTS)
     try:
-        return msgpack.unpackb(data, object_pairs_hook=_msgpack_map, ext_hook=_refuse_extension)
+        return msgpack.unpackb(
+            data, object_pairs_hook=counted.mapping, list_hook=counted.sequence, ext_hook=_refuse_extension,
+            max_array_len=longest, max_map_len=longest,
+        )  # fmt: skip
     except UnicodeDecodeError:
         raise BadFrame("text in the frame is not UTF-8") from None
     except msgpack.StackError:
         raise _too_deep() from None
     except (ValueError, msgpack.UnpackException, TypeError) as error:
+        # The skimmed frame has all that it claims, so this is its one flaw.
+        if len(data) > MAX_ELEMENTS and "exceeds max_" in str(error):
+            raise _too_much() from None
         raise BadFrame(f"the frame is not msgpack: {error}") from None
 
 
@@ -167,3 +238,7 @@ def _check_content(value: Any, left: int) -> None:
 
 def _too_deep() -> BadFrame:
     return BadFrame(f"the frame is nested too deeply; at most {MAX_NESTING} levels")
+
+
+def _too_much() -> BadFrame:
+    return BadFrame(f"a frame has at most {MAX_CONTAINERS} maps and lists, and {MAX_ELEMENTS} keys and values in them")

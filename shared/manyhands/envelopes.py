@@ -88,7 +88,9 @@ def _parse_context(context: object) -> Context:
         return Context()
     if not isinstance(context, Mapping):
         raise BadFrame(f"`context` is a map, got {show(context)}")
-    repeaters = context.get(Key.REPEATERS) or []
+    repeaters = context.get(Key.REPEATERS)
+    if repeaters is None:
+        repeaters = []
     if not isinstance(repeaters, list) or len(repeaters) > MAX_NESTING:
         raise BadFrame(f"`repeaters` is a list of at most {MAX_NESTING} maps, got {show(repeaters)}")
     event, target = _optional_text(context, Key.EVENT), _optional_text(context, Key.TARGET)

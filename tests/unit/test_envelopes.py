@@ -95,6 +95,8 @@ def test_any_other_number_is_refused_by_name(n: object) -> None:
         ({**EVENT, "context": {"event": 1}}, "`event`"),
         ({**EVENT, "context": {"target": ["b"]}}, "`target`"),
         ({**EVENT, "context": {"repeaters": {"a": 1}}}, "`repeaters`"),
+        ({**EVENT, "context": {"repeaters": {}}}, "`repeaters`"),
+        ({**EVENT, "context": {"repeaters": 0}}, "`repeaters`"),
         ({**EVENT, "context": {"repeaters": [1]}}, "`repeaters`"),
         ({**EVENT, "context": {"repeaters": [REPEATER] * 101}}, "`repeaters`"),
         ({**EVENT, "context": {"repeaters": [{"key": "a"}]}}, "`state`"),

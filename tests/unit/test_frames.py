@@ -10,12 +10,12 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manyhands.errors import BadFrame
 from manyhands.wire import MAX_NESTING, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
-from manyhands_gateway.frames import decode_frame, encode_frame, transcode
+from manyhands_gateway.frames import MAX_CONTAINERS, MAX_ELEMENTS, decode_frame, encode_frame, transcode
 
 
 def refused(data: str | bytes) -> str:
@@ -85,6 +85,15 @@ def test_json_has_no_nan(text: str) -> None:
     assert "JSON has no" in refused(text)
 
 
+@pytest.mark.parametrize("text", ["1e999", "[-1e999]", '{"payload":1E+400}', "9" * 400 + ".0"])
+def test_json_has_no_number_beyond_its_range(text: str) -> None:
+    assert "a number is beyond" in refused(text)
+
+
+def test_large_and_tiny_numbers_are_taken() -> None:
+    assert decode_frame("[1e308,-1e308,1e-999]", SUBPROTOCOL_JSON) == [1e308, -1e308, 0.0]
+
+
 @pytest.mark.parametrize("text", ['"\\ud800"', '{"\\uDC00":1}', '[{"a":"x\\udfffy"}]', '"\\ude00\\ud83d"'])
 def test_lone_surrogates_are_refused(text: str) -> None:
     assert "surrogate" in refused(text)
@@ -104,7 +113,7 @@ def test_a_key_that_comes_twice_is_refused(data: str | bytes) -> None:
     assert "twice" in refused(data)
 
 
-@pytest.mark.parametrize("deep", ["[" * 200 + "]" * 200, '{"a":' * 200 + "1" + "}" * 200, "[" * 1_000_000])
+@pytest.mark.parametrize("deep", ["[" * 200 + "]" * 200, '{"a":' * 200 + "1" + "}" * 200, "[" * 150_000])
 def test_deep_json_is_refused(deep: str) -> None:
     assert "nested" in refused(deep)
 
@@ -163,3 +172,50 @@ def test_headers_that_claim_more_than_follows_cost_no_time_and_no_memory() -> No
     refused(claim * 500 + b"\xc0" * 10_000_000)
     # Building what the headers claim takes over 100 ms and 40 GB of addresses; skimming takes about 20 ms.
     assert time.perf_counter() - began < 1.0
+
+
+def array(count: int, one: bytes) -> bytes:
+    return b"\xdd" + count.to_bytes(4, "big") + one * count
+
+
+def sequence(count: int, one: str) -> str:
+    return "[" + ",".join([one] * count) + "]"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        array(9_000_000, b"\x80"),
+        array(9_000_000, b"\x90"),
+        array(9_000_000, b"\xc0"),
+        array(20, array(MAX_ELEMENTS // 10, b"\xc0")),
+        array(MAX_CONTAINERS, b"\x81\xa1a" + b"\x92\x01\x02"),
+        sequence(3_000_000, "{}"),
+        sequence(3_000_000, "[]"),
+        sequence(5_000_000, "1"),
+        sequence(3_000_000, '""'),
+        sequence(150_000, '{"a":1,"b":2,"c":3,"d":4}'),
+        '["' + "\\\\" * 100_001 + '",' + sequence(3_000_000, "{}") + "]",
+    ],
+    ids=lambda data: repr(data[:8]),
+)
+def test_more_maps_lists_and_values_than_may_be_are_refused_before_they_are_built(data: str | bytes) -> None:
+    began = time.perf_counter()
+    assert f"at most {MAX_CONTAINERS} maps and lists, and {MAX_ELEMENTS} keys and values" in refused(data)
+    # Building them takes up to 10 s and 750 MB.
+    assert time.perf_counter() - began < 2.0
+
+
+def test_as_many_as_may_be_are_taken() -> None:
+    lists = MAX_CONTAINERS - 1
+    assert len(decode_frame(array(lists, b"\x90"), SUBPROTOCOL_MSGPACK)) == lists
+    assert len(decode_frame(sequence(lists, "{}"), SUBPROTOCOL_JSON)) == lists
+    assert len(decode_frame(array(MAX_ELEMENTS, b"\xc0"), SUBPROTOCOL_MSGPACK)) == MAX_ELEMENTS
+    assert len(decode_frame(sequence(MAX_ELEMENTS, "1"), SUBPROTOCOL_JSON)) == MAX_ELEMENTS
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.text('[]{},:"\\\\n', max_size=9), max_size=5))
+def test_text_may_hold_as_many_brackets_as_it_likes(texts: list[str]) -> None:
+    value = [*texts, '[{,:\\"' * (MAX_ELEMENTS // 4), *texts]
+    assert decode_frame(json.dumps(value), SUBPROTOCOL_JSON) == value
