@@ -14,6 +14,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from manyhands.errors import ManyHandsError
 from manyhands.settings import Settings
+from manyhands.tether import die_with
 from manyhands_gateway.application import EXTENSION, create_app, find_directory
 from manyhands_gateway.gateway import Gateway
 
@@ -33,9 +34,12 @@ BACKLOG = 2048
 class PortUnusable(ManyHandsError):
     """The address can't be listened on, most often because something else does."""
 
-    def __init__(self, host: str, port: int, cause: OSError) -> None:
+    def __init__(self, host: str, port: int, cause: OSError | UnicodeError) -> None:
         self.host, self.port = host, port
-        super().__init__(f"can't listen on port {port} of {host}: {cause.strerror or cause}; choose another --port")
+        if isinstance(cause, UnicodeError):  # raised for what can't be a host's name, such as a..b
+            super().__init__(f"can't listen on {host}: that is no host's name; choose another --host")
+        else:
+            super().__init__(f"can't listen on port {port} of {host}: {cause.strerror or cause}; choose another --port")
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -86,6 +90,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "loglevel": "warning",
             "proc_name": "manyhands gateway",
             "control_socket_disable": True,
+            "post_fork": _tether,
         }
         for name, value in options.items():
             if name in self.cfg.settings:
@@ -97,6 +102,11 @@ class Server(BaseApplication):  # type: ignore[misc]
         gateway: Gateway = app.extensions[EXTENSION]
         gateway.start()
         return app
+
+
+def _tether(server: Any, worker: Any) -> None:
+    """Bind a process to gunicorn's arbiter: left alone, it would hold the port until it notices."""
+    die_with(worker.ppid)
 
 
 def run(settings: Settings, host: str, port: int, processes: int) -> int:
@@ -119,7 +129,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise PortUnusable(host, port, error) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -29,7 +29,8 @@ def tethered(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
-def _become(parent: int, command: Sequence[str]) -> None:
+def die_with(parent: int) -> None:
+    """Let the kernel kill the calling process when its parent dies. A fork forgets it: ask again in its child."""
     if sys.platform == "linux":
         import ctypes
 
@@ -38,6 +39,10 @@ def _become(parent: int, command: Sequence[str]) -> None:
         # The parent may have died before prctl was called; then no signal will come.
         if os.getppid() != parent:
             sys.exit(1)
+
+
+def _become(parent: int, command: Sequence[str]) -> None:
+    die_with(parent)
     os.execvp(command[0], list(command))
 
 

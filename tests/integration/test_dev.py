@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -158,6 +159,21 @@ def test_nothing_outlives_it_when_it_is_killed(dev: Dev) -> None:
 
     for pid in children:
         wait_until_dead(pid)
+
+
+def test_a_gateway_process_that_cannot_notice_it_dies_with_it_and_frees_the_port(dev: Dev) -> None:
+    arbiter = next(pid for pid in dev.children if "gateway" in arguments(pid))
+    served_by = descendants(arbiter)
+    for pid in served_by:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        dev.process.send(signal.SIGKILL)
+        assert served_by
+        for pid in served_by:
+            wait_until_dead(pid)
+    finally:
+        for pid in filter(is_alive, served_by):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_killed_worker_is_started_again(dev: Dev) -> None:
