@@ -37,7 +37,14 @@ def locate(app: str | None) -> AppLocation:
     None is the current directory. Modules are looked for in the current directory, then on `sys.path`. Raises
     `AppNotFound`.
     """
-    path = Path(app or ".").expanduser()
+    try:
+        return _locate(app)
+    except OSError as error:  # a name that is too long, or a directory that may not be looked into
+        raise AppNotFound(app or ".", f"{error.strerror or error}") from error
+
+
+def _locate(app: str | None) -> AppLocation:
+    path = _expand(app or ".")
     if path.is_dir() and (path / MAIN).is_file():
         return _at_file(path / MAIN)
     if path.is_file():
@@ -48,6 +55,13 @@ def locate(app: str | None) -> AppLocation:
     if found is None:
         raise AppNotFound(app or ".", _reason(app, path))
     return found
+
+
+def _expand(app: str) -> Path:
+    try:
+        return Path(app).expanduser()
+    except RuntimeError as error:
+        raise AppNotFound(app, f"nobody here has the home directory {Path(app).parts[0]}") from error
 
 
 def _absolute(file: Path) -> Path:

@@ -24,8 +24,7 @@ class PortInUse(ManyHandsError):
     def __init__(self, host: str, port: int, reason: str | None) -> None:
         self.host, self.port = host, port
         super().__init__(
-            f"can't listen on {host} port {port}: {reason}; "
-            "choose another with --port (0 finds a free one) or --host"
+            f"can't listen on {host} port {port}: {reason}; choose another with --port (0 finds a free one) or --host"
         )
 
 
@@ -56,6 +55,8 @@ def free_port(host: str, port: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             found: int = probe.getsockname()[1]
+    except UnicodeError as error:
+        raise PortInUse(host, port, "that is no host's name") from error
     except OSError as error:
         raise PortInUse(host, port, error.strerror) from error
     return found

@@ -101,6 +101,8 @@ def test_a_linked_main_py_lies_where_the_link_does(here: Path) -> None:
         ("empty", "empty holds no main.py"),
         ("notes.txt", "notes.txt is not a Python file"),
         ("no/such/dir", "no/such/dir does not exist"),
+        ("~nosuch/app", "nobody here has the home directory ~nosuch"),
+        ("a" * 300, "File name too long"),
         ("no_such.module", "a module no_such.module in the current directory or on the Python path"),
     ],
 )

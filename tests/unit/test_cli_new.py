@@ -57,6 +57,11 @@ def test_a_directory_that_holds_something_is_refused_and_left_alone(tmp_path: Pa
     assert (tmp_path / "main.py").read_text() == "mine"
 
 
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManyHandsError, match=r"can't write .*: File name too long"):
+        make(tmp_path / ("a" * 300))
+
+
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "app").write_text("mine")
 

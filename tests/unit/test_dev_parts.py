@@ -103,6 +103,18 @@ def test_a_port_in_use_and_an_address_of_elsewhere_are_refused() -> None:
         free_port("203.0.113.5", 0)
 
 
+def test_what_cannot_be_a_hosts_name_is_refused_by_dev_and_gateway() -> None:
+    with pytest.raises(PortInUse, match=r"can't listen on a\.\.b port 0: that is no host's name"):
+        free_port("a..b", 0)
+    # In a process of its own: the module belongs to one that gevent has patched.
+    code = (
+        "from gevent import monkey; monkey.patch_all(); from manyhands_gateway.process import listen; listen('a..b', 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert "PortUnusable: can't listen on a..b: that is no host's name; choose another --host" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [

@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from importlib.resources import files
 
     directory: Path = arguments.directory
-    _refuse_unless_empty(directory)
     try:
+        _refuse_unless_empty(directory)
         _copy(files("manyhands") / "templates" / "app", directory)
     except OSError as error:
         raise ManyHandsError(f"can't write {error.filename or directory}: {error.strerror}") from error
