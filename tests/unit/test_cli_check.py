@@ -124,6 +124,31 @@ def test_a_bad_variable_is_named(app: Path) -> None:
     assert "MANYHANDS_LEASE is 'soon'" in done.stderr
 
 
+@pytest.mark.parametrize("code", ["", "raise RuntimeError"])
+def test_a_thread_that_the_app_began_does_not_hold_the_process(app: Path, code: str) -> None:
+    (app / "more.py").write_text(f"import threading\nthreading.Thread(target=threading.Event().wait).start()\n{code}\n")
+    done = check(str(app))
+    assert done.returncode == (1 if code else 0)
+    assert ("increment(state)" in done.stdout) == (not code)
+
+
+def test_whoever_reads_its_output_may_stop(app: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "manyhands", "check", str(app)]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "imported\n")
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(arguments: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("manyhands.cli.settings.run", interrupted)
+    assert main(["settings"]) == 130
+
+
 @pytest.mark.parametrize("command", ["check", "handlers"])
 def test_its_help_begins_with_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command in COMMANDS

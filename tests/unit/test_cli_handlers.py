@@ -88,6 +88,14 @@ def test_as_json_it_is_one_object_and_nothing_else(app: Path) -> None:
     assert found["stubs"] == {event: stub.code() for event, stub in STUBS.items()}
 
 
+def test_what_the_app_writes_to_the_descriptor_itself_does_not_spoil_the_json(app: Path) -> None:
+    code = "import os, subprocess\nos.write(1, b'raw ')\nsubprocess.run(['echo', 'started'])\n"
+    (app / "main.py").write_text(code + APP)
+    done = handlers(str(app), "--json")
+    assert [one["name"] for one in json.loads(done.stdout)["handlers"]] == ["increment", "fetch"]
+    assert sorted(done.stderr.split()) == ["imported", "raw", "started"]
+
+
 def test_an_app_that_cannot_be_imported_is_shown_with_its_traceback(app: Path) -> None:
     (app / "main.py").write_text("import no_such_module")
     done = handlers(str(app), "--json")

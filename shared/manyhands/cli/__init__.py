@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -17,6 +18,12 @@ from manyhands.errors import AppError, ManyHandsError, SettingError, Unavailable
 #: The commands in the order in which `--help` shows them; each is a module of this package.
 COMMANDS = ("dev", "gateway", "worker", "check", "handlers", "new", "settings", "load")
 
+#: Those that only print: whoever reads it may stop, as in `manyhands check | head`.
+PRINTING = frozenset({"check", "handlers", "new", "settings"})
+
+#: Those that import the app and then end, whatever threads the app has started.
+IMPORTING = frozenset({"check", "handlers"})
+
 
 class Exit(IntEnum):
     """What the process's exit code says."""
@@ -25,10 +32,25 @@ class Exit(IntEnum):
     WRONG = 1
     USAGE = 2
     UNREACHABLE = 3
+    #: As a shell says it of a command that Ctrl-C has ended.
+    INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code."""
+    """Run one command and give its exit code. Without `argv` it is the process's own, and may end the process."""
+    try:
+        arguments = _parser().parse_args(argv)
+        code = _run(arguments)
+    except KeyboardInterrupt:  # before, or without, anybody who takes the signal
+        return int(Exit.INTERRUPTED)
+    if argv is None and arguments.command in IMPORTING:
+        # A thread that the app's import began, and that never ends, must not hold the process.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="manyhands", description="Plain-Python event handlers, run on as many machines as you like."
     )
@@ -39,13 +61,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=summary, description=module.__doc__)
         module.configure(command)
         command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if arguments.command not in PRINTING:
+            raise
+        # Nobody reads on. The interpreter's own flush at exit shall not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Exit.WRONG)
     except Unavailable as error:
         return complain(error, Exit.UNREACHABLE)
     except (SettingError, AppError, ManyHandsError) as error:
         return complain(error, Exit.WRONG)
+    return code
 
 
 def complain(error: Exception, code: Exit) -> int:

@@ -40,11 +40,29 @@ def load_or_explain(location: AppLocation) -> LoadedApp | None:
     from manyhands_worker.loader import format_import_error, load
 
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with stdout_on_stderr():
             return load(location)
     except AppImportError as error:
         print(f"{format_import_error(error)}\nmanyhands: {error}", file=sys.stderr)
         return None
+
+
+@contextlib.contextmanager
+def stdout_on_stderr() -> Iterator[None]:
+    """Send to stderr what is meant for stdout, also by programs that are started and by code that is not Python's."""
+    sys.stdout.flush()
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            kept = os.dup(1)
+            os.dup2(2, 1)
+        except OSError:  # one of them is closed, and so spoils nothing
+            yield
+            return
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def report(location: AppLocation, app: LoadedApp) -> Iterator[str]:
