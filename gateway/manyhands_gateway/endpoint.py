@@ -17,6 +17,7 @@ from manyhands_gateway.origin import is_allowed
 
 PATH = "/_mh/ws"
 _ENDPOINT = "mh_socket"
+_PLAIN = "This is the socket of manyhands: connect with a WebSocket handshake, as /_mh/client.js does.\n"
 
 
 def add_socket(app: Flask, gateway: Gateway) -> None:
@@ -36,11 +37,23 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
 
     Sock(app).route(PATH, endpoint=_ENDPOINT)(connect)
     app.before_request(lambda: _refuse(gateway) if request.endpoint == _ENDPOINT else None)
-    app.register_error_handler(RemoteProtocolError, lambda error: (f"not a WebSocket handshake: {error}\n", 400))
+    app.add_url_rule(PATH, "mh_no_socket", _ask_for_upgrade)
+    app.register_error_handler(RemoteProtocolError, _explain_handshake)
+
+
+def _ask_for_upgrade() -> Response:
+    return Response(_PLAIN, 426, {"Upgrade": "websocket", "Connection": "Upgrade"}, mimetype="text/plain")
+
+
+def _explain_handshake(error: RemoteProtocolError) -> Response:
+    return Response(f"not a WebSocket handshake: {error}\n", 400, mimetype="text/plain")
 
 
 def _refuse(gateway: Gateway) -> Response | None:
     """Refuse what may not connect, with an HTTP status that says why."""
+    if request.method != "GET":
+        # Flask routes HEAD like GET, and wsproto, which never sees the method, would agree.
+        abort(405, "a WebSocket handshake is a GET")
     if gateway.draining:
         abort(503, "the gateway is going down; connect to another one")
     if not is_allowed(request.headers.get("Origin"), request.host, gateway.settings.allowed_origins):

@@ -163,6 +163,36 @@ def test_a_handshake_that_is_none_is_refused(site: Site, version: bytes) -> None
         assert raw.recv(100).startswith(b"HTTP/1.1 4")
 
 
+def test_a_plain_get_of_the_socket_is_told_to_upgrade(site: Site) -> None:
+    status, headers, body = fetch(f"{site.url}/_mh/ws")
+    assert (status, headers.get("Upgrade")) == (426, "websocket")
+    assert headers["Content-Type"].startswith("text/plain")
+    assert "WebSocket handshake" in body
+
+
+def test_a_head_with_the_headers_of_a_handshake_gets_no_socket(site: Site) -> None:
+    assert handshake(site, "HEAD", "Sec-WebSocket-Version: 13").startswith("HTTP/1.1 405")
+    assert handshake(site, "GET", "Sec-WebSocket-Version: 13").startswith("HTTP/1.1 101")
+
+
+def test_what_is_wrong_with_a_handshake_is_said_in_plain_text(site: Site) -> None:
+    answer = handshake(site, "GET", "Sec-WebSocket-Version: 12")
+    assert answer.startswith("HTTP/1.1 4")
+    assert "content-type: text/plain" in answer.lower()
+
+
+def handshake(site: Site, method: str, *headers: str) -> str:
+    """Give the first bytes of the answer."""
+    host, port = site.url.removeprefix("http://").split(":")
+    lines = (
+        f"{method} /_mh/ws HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade",
+        "Sec-WebSocket-Protocol: manyhands.1.json", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *headers,
+    )  # fmt: skip
+    with socket.create_connection((host, int(port)), timeout=5) as raw:
+        raw.sendall("\r\n".join((*lines, "", "")).encode())
+        return raw.recv(1000).decode()
+
+
 def test_without_a_known_subprotocol_the_handshake_is_refused(site: Site) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException, match="400"):
         Tab(site.url, subprotocol="chat", hello=False)
