@@ -166,6 +166,7 @@ def test_the_largest_number_is_kept_exactly(store: Store) -> None:
     assert turn is not None
     assert turn.n == largest
     assert store.accept([letter(largest)])[0].duplicate
+    assert store.accept([letter(None)])[0].verdict is Verdict.TOO_OLD
 
 
 def test_without_a_number_the_store_counts_per_client(store: Store) -> None:

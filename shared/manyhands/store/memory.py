@@ -31,6 +31,7 @@ from manyhands.store.contract import (
 from manyhands.store.memory_records import Mail, Record
 from manyhands.store.numbering import Numbering
 from manyhands.updates import splice
+from manyhands.wire import MAX_SAFE_INTEGER
 
 
 class MemoryStore:
@@ -84,6 +85,8 @@ class MemoryStore:
             return Receipt(Verdict.UNKNOWN_SESSION)
         numbering = record.clients.get(letter.client, Numbering())
         n = numbering.highest + 1 if letter.n is None else letter.n
+        if n > MAX_SAFE_INTEGER:
+            return Receipt(Verdict.TOO_OLD, numbering.highest)
         if numbering.was_accepted(n):
             return Receipt(Verdict.ACCEPTED, n, duplicate=True)
         if numbering.is_forgotten(n):

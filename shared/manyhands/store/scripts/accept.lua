@@ -18,6 +18,8 @@ end
 
 local n = highest + 1
 if ARGV[5] ~= '' then n = tonumber(ARGV[5]) end
+-- Counting on would leave the numbers that a double holds exactly.
+if n > 9007199254740991 then return {'too_old', whole(highest), 0, '', ''} end
 if n <= highest then
   local open = false
   for i, gap in ipairs(gaps) do
