@@ -127,6 +127,7 @@ def run(settings: Settings, host: str, port: int, processes: int) -> int:
 def listen(host: str, port: int) -> socket.socket:
     """Open the listening socket. Raises `PortUnusable`."""
     try:
+        host.encode("idna")  # as getaddrinfo does, but in a thread of gevent's, which would print a traceback
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:

@@ -224,16 +224,17 @@ def pause_after(page: Page, gateway: Gateway) -> float:
 
 
 def test_only_what_was_accepted_makes_the_next_pause_short_again(page: Page, gateway: Gateway) -> None:
+    pauses = []
     for n in range(5):
         gateway.welcome(page, state={"counter": n})
-        longest = pause_after(page, gateway)
+        pauses.append(pause_after(page, gateway))
     gateway.welcome(page, state={})
     page.click("#plus")
     gateway.send(type="accepted", n=gateway.take(page, "event")["n"])
     gateway.update(1, (["counter"], 9))
     expect(page.locator("#counter")).to_have_text("9")
 
-    assert longest >= 2000
+    assert pauses[-1] >= 2000
     assert pause_after(page, gateway) <= 250
 
 

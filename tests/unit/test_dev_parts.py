@@ -17,6 +17,8 @@ from manyhands.dev_folder import DevFolder, DevFolderError
 from manyhands.readiness import PortInUse, Readiness, ask_ready, free_port, page_url
 from manyhands.reload import code_changes, is_code
 
+HELLO = Path(__file__).parents[2] / "examples" / "hello"
+
 
 @pytest.mark.parametrize("name", ["main.py", "handlers/more.py", "deep/er/__init__.py"])
 def test_python_files_of_the_app_are_its_code(name: str) -> None:
@@ -106,13 +108,15 @@ def test_a_port_in_use_and_an_address_of_elsewhere_are_refused() -> None:
 def test_what_cannot_be_a_hosts_name_is_refused_by_dev_and_gateway() -> None:
     with pytest.raises(PortInUse, match=r"can't listen on a\.\.b port 0: that is no host's name"):
         free_port("a..b", 0)
-    # In a process of its own: the module belongs to one that gevent has patched.
-    code = (
-        "from gevent import monkey; monkey.patch_all(); from manyhands_gateway.process import listen; listen('a..b', 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "manyhands", "gateway", "--host", "a..b"],
+        env={**os.environ, "REDIS_URL": "redis://localhost", "MANYHANDS_SECRET_KEY": "0123456789abcdef",
+             "MANYHANDS_APP": str(HELLO)},
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
 
-    assert "PortUnusable: can't listen on a..b: that is no host's name; choose another --host" in done.stderr
+    assert done.returncode == 1
+    assert done.stderr == "manyhands: can't listen on a..b: that is no host's name; choose another --host\n"
 
 
 @pytest.mark.parametrize(
