@@ -16,6 +16,9 @@ from manyhands_worker.run import Run
 LOOK_INTERVAL = 0.005
 #: Seconds that a handler may run before the rest of its batch goes to another thread.
 HAND_OFF_AFTER = 0.01
+#: Seconds from which on the process must have stood still as a whole: no short handler is to be detached for that. Less
+#: is what busy threads take from one another, and must not let a long handler keep its turn.
+STALL = 0.5
 
 
 class Watched:
@@ -30,6 +33,13 @@ class Watched:
         self.detach = detach
         #: Seconds added to the limits: what the watcher itself, and so most likely the handler, was kept waiting.
         self.grace = 0.0
+
+    def credit(self, late: float, most: float) -> None:
+        """Credit what the watcher was kept waiting: a stall as a whole, a busy process up to a bound."""
+        if late >= STALL:
+            self.grace += late
+        elif late > 0:
+            self.grace = max(self.grace, min(self.grace + late, most))
 
 
 class Watcher:
@@ -80,7 +90,7 @@ class Watcher:
         for watched in running:
             if watched.run.began is None:
                 continue
-            watched.grace = min(watched.grace + max(late, 0.0), self._turn_limit)
+            watched.credit(late, self._turn_limit)
             ran = now - watched.run.began - watched.grace
             if ran >= HAND_OFF_AFTER and watched.hand_off:
                 hand_off, watched.hand_off = watched.hand_off, None

@@ -142,7 +142,7 @@ local function remember_answer(token, answer)
       if one ~= token and call('HEXISTS', DETACHED, one) == 0 then call('HDEL', ANSWERS, one) end
     end
   end
-  call('PEXPIRE', ANSWERS, 60000)
+  call('PEXPIRE', ANSWERS, whole(math.min(60000, LIFE)))
 end
 
 -- Sends an update: gives it its seq, keeps it for browsers that reconnect, and publishes it.
