@@ -1,4 +1,4 @@
-"""A deployment to be measured: a Redis of its own, gateways and workers by their real commands, and what CPU each takes.
+"""A deployment to be measured: Redis, gateways and workers by their real commands, and the CPU that each of them takes.
 
 The machine may be noisy, so what is compared is CPU time (user and system, all threads), never the clock alone.
 """
@@ -28,8 +28,9 @@ class Deployment(contextlib.ExitStack):
     """Redis, gateways behind one port, workers; constructed, all of them serve. Closing it ends them."""
 
     def __init__(
-        self, *, gateways: int = 1, workers: int = 2, redis: Sequence[str] = (), environ: Mapping[str, str] | None = None
-    ) -> None:
+        self, *, gateways: int = 1, workers: int = 2, redis: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
         """`redis` are arguments of redis-server; `environ` is added to what all processes are given."""
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="manyhands-benchmark-"))
