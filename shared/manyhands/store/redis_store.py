@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgpack
-import redis
 from redis import exceptions as errors
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -14,6 +13,7 @@ from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
 from manyhands.store import limits
+from manyhands.store.commands import SessionCommands, pack, pack_script
 from manyhands.store.contract import (
     Announcement,
     Commit,
@@ -27,10 +27,14 @@ from manyhands.store.contract import (
     Verdict,
     Welcome,
 )
+from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
 from manyhands.store.scripts_loader import Script, load_script
 
 Result = TypeVar("Result")
+
+#: Tries of a command whose connection fails: every script that is sent more than once may safely run twice.
+ATTEMPTS = 3
 
 PASSING_ERRORS = (
     *(errors.AuthenticationError, errors.ReadOnlyError, errors.OutOfMemoryError),
@@ -49,9 +53,9 @@ class RedisStore:
         self._lease = round(settings.lease * 1000)
         prefixes = [self.keys.of_partition(partition) for partition in range(PARTITIONS)]
         self._all_partitions = [key for one in prefixes for key in (self.keys.bells(one), self.keys.leases(one))]
-        self._client = connect(settings.redis, attempts=3)
-        # A letter without a number of its own must not be sent twice.
-        self._client_once = connect(settings.redis, attempts=1)
+        self._client = connect(settings.redis, attempts=ATTEMPTS)
+        self._lines = Lines(self._client)
+        self._commands = SessionCommands(self.keys, self._life, self._lease)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> RedisStore:
@@ -60,12 +64,12 @@ class RedisStore:
 
     def close(self) -> None:
         """Close every connection."""
+        self._lines.close()
         self._client.close()
-        self._client_once.close()
 
     def ping(self) -> None:
         """Raise `Unavailable` unless Redis answers."""
-        self._guard(self._client_once.ping)
+        self._guard(lambda: self._lines.call([pack("PING")], attempts=1))
 
     # --- gateway ---
 
@@ -81,8 +85,9 @@ class RedisStore:
         calls = [
             (script, one.session, (one.client, "" if one.n is None else one.n, one.body, *limited)) for one in letters
         ]
-        client = self._client_once if any(one.n is None for one in letters) else self._client
-        return [_receipt(answer) for answer in self._pipeline(calls, client)]
+        # A letter without a number of its own must not be sent twice.
+        attempts = 1 if any(one.n is None for one in letters) else ATTEMPTS
+        return [_receipt(answer) for answer in self._pipeline(calls, attempts)]
 
     def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
@@ -108,7 +113,7 @@ class RedisStore:
     def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
         """Renew the sessions' lives; give each one's `seq`, None for those that are gone."""
         script = load_script("keep")
-        return self._pipeline([(script, session, ()) for session in sessions], self._client)
+        return self._pipeline([(script, session, ()) for session in sessions])
 
     def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:
         """End a waiting event with this update, or mark a running one; False for an unknown `n`."""
@@ -168,7 +173,7 @@ class RedisStore:
         """Write several commits of different runs, in one round trip."""
         script = load_script("commit")
         calls = [(script, one.session, self._commit_arguments(one)) for one in commits]
-        answers = self._pipeline(calls, self._client)
+        answers = self._pipeline(calls)
         return [_committed(one, answer) for one, answer in zip(commits, answers, strict=True)]
 
     def _commit_arguments(self, commit: Commit) -> tuple[Any, ...]:
@@ -186,16 +191,13 @@ class RedisStore:
         for index, (session, _) in enumerate(runs):
             by_partition.setdefault(self.keys.partition(session), []).append(index)
         script = load_script("renew")
+        times = (self._lease, max(self._life, 4 * self._lease))
         calls = [
-            (
-                script,
-                (self.keys.leases(prefix),),
-                (self._lease, max(self._life, 4 * self._lease), *(" ".join(runs[index]) for index in indexes)),
-            )
+            (script, pack_script(script, [self.keys.leases(prefix)], [*times, *(" ".join(runs[at]) for at in indexes)]))
             for prefix, indexes in by_partition.items()
         ]
         held = [False] * len(runs)
-        for indexes, answer in zip(by_partition.values(), self._calls(calls, self._client), strict=True):
+        for indexes, answer in zip(by_partition.values(), self._calls(calls), strict=True):
             for index, one in zip(indexes, answer, strict=True):
                 held[index] = bool(one)
         return held
@@ -203,7 +205,7 @@ class RedisStore:
     def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
         """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did."""
         script = load_script("refresh")
-        answers = self._pipeline([(script, session, (version,)) for session, version in known], self._client)
+        answers = self._pipeline([(script, session, (version,)) for session, version in known])
         return [_refresh(answer) for answer in answers]
 
     def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
@@ -217,7 +219,7 @@ class RedisStore:
             leases.setdefault(session.decode(), []).extend([member] if token else [])
         script = load_script("ring_again")
         calls = [(script, session, (lost_before, *held)) for session, held in leases.items()]
-        rings = self._pipeline(calls, self._client)
+        rings = self._pipeline(calls)
         return [(session, ring) for session, ring in zip(leases, rings, strict=True) if ring is not None]
 
     def watch(self) -> bool:
@@ -228,37 +230,25 @@ class RedisStore:
     # --- scripts ---
 
     def _run(self, name: str, session: str, *arguments: Any) -> Any:
-        keys, shared = self._of_session(session)
-        return self._call(load_script(name), keys, (*shared, *arguments))
+        return self._pipeline([(load_script(name), session, arguments)])[0]
 
-    def _of_session(self, session: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-        keys = self.keys
-        prefix = keys.partition(session)
-        names = (*keys.of_session(session), keys.bells(prefix), keys.leases(prefix))
-        return names, (session, self._life, self._lease)
-
-    def _pipeline(self, calls: Iterable[tuple[Script, str, tuple[Any, ...]]], client: redis.Redis) -> list[Any]:
-        spelled = []
-        for script, session, arguments in calls:
-            keys, shared = self._of_session(session)
-            spelled.append((script, keys, (*shared, *arguments)))
-        return self._calls(spelled, client)
+    def _pipeline(self, calls: Iterable[tuple[Script, str, Sequence[Any]]], attempts: int = ATTEMPTS) -> list[Any]:
+        pack_call = self._commands.pack
+        return self._calls([(one, pack_call(one, session, arguments)) for one, session, arguments in calls], attempts)
 
     def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        return self._calls([(script, keys, arguments)], self._client)[0]
+        return self._calls([(script, pack_script(script, keys, arguments))])[0]
 
-    def _calls(
-        self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis
-    ) -> list[Any]:
-        """Run scripts in one round trip; one more where Redis has forgotten them."""
+    def _calls(self, calls: Sequence[tuple[Script, bytes]], attempts: int = ATTEMPTS) -> list[Any]:
+        """Run packed calls of scripts in one round trip; one more where Redis has forgotten the scripts."""
         if not calls:
             return []
-        answers = self._send(calls, client)
+        answers = self._send([packed for _, packed in calls], attempts)
         forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
-            for script in {calls[index][0] for index in forgotten}:
-                self._guard(lambda text=script.text: client.script_load(text))  # type: ignore[misc]
-            again = self._send([calls[index] for index in forgotten], client)
+            texts = {calls[index][0].text for index in forgotten}
+            self._send([pack("SCRIPT", "LOAD", text) for text in texts], ATTEMPTS)
+            again = self._send([calls[index][1] for index in forgotten], attempts)
             for index, answer in zip(forgotten, again, strict=True):
                 answers[index] = answer
         for answer in answers:
@@ -266,11 +256,8 @@ class RedisStore:
                 raise _describe(answer) from answer
         return answers
 
-    def _send(self, calls: Sequence[tuple[Script, Sequence[str], Sequence[Any]]], client: redis.Redis) -> list[Any]:
-        pipeline: Any = client.pipeline(transaction=False)
-        for script, keys, arguments in calls:
-            pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        answers: list[Any] = self._guard(lambda: pipeline.execute(raise_on_error=False))
+    def _send(self, packed: Sequence[bytes], attempts: int) -> list[Any]:
+        answers: list[Any] = self._guard(lambda: self._lines.call(packed, attempts))
         return answers
 
     def _guard(self, act: Callable[[], Any]) -> Any:

@@ -1,0 +1,123 @@
+"""Lines to Redis: connections that are written to now and read later, and the few that a process keeps of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from manyhands.store.redis_client import POOL_SIZE
+
+#: What says that a connection is of no use any more.
+BROKEN = (RedisConnectionError, RedisTimeoutError, OSError)
+#: Seconds between two tries, doubled up to the last.
+FIRST_PAUSE, LAST_PAUSE = 0.02, 0.2
+
+
+class Line:
+    """One connection, used by one thread (or greenlet) at a time. After an error it is broken: close it."""
+
+    __slots__ = ("_connection", "waiting")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        #: Commands that were sent and whose answers have not been read.
+        self.waiting = 0
+
+    def send(self, packed: bytes, count: int) -> None:
+        """Send so many packed commands. Does not wait for their answers."""
+        self._connection.send_packed_command([packed], check_health=False)
+        self.waiting += count
+
+    def read(self) -> list[Any]:
+        """Read the answers to all that was sent, in order; what Redis refused is an exception among them."""
+        answers = []
+        while self.waiting:
+            answers.append(self._read_one())
+            self.waiting -= 1
+        return answers
+
+    def _read_one(self) -> Any:
+        try:
+            return self._connection.read_response()
+        except ResponseError as error:
+            return error
+
+    def is_stale(self) -> bool:
+        """Tell whether the other side has closed the connection, or said what nobody asked for."""
+        try:
+            return bool(self._connection.can_read(timeout=0))
+        except BROKEN:
+            return True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+
+class Lines:
+    """The lines of one process. At most `POOL_SIZE` are lent at a time; whoever asks for more waits."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._pool: Any = client.connection_pool
+        #: The line that was used last is lent first, so that few stay in use.
+        self._free: list[Line] = []
+        self._room = threading.BoundedSemaphore(POOL_SIZE)
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        while self._free:
+            self._free.pop().close()
+
+    @contextmanager
+    def lend(self) -> Iterator[Line]:
+        """Lend a line; a broken one, or one with answers unread, is closed afterwards."""
+        with self._room:
+            line = self._free.pop() if self._free else self._open()
+            try:
+                yield line
+            except BaseException:
+                line.close()
+                raise
+            if line.waiting:
+                line.close()
+            else:
+                self._free.append(line)
+
+    def _open(self) -> Line:
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()
+        return Line(connection)
+
+    def call(self, packed: Sequence[bytes], attempts: int) -> list[Any]:
+        """Send commands in one round trip and read their answers.
+
+        `attempts` over 1 only where every command may safely run twice. Raises what redis-py raises for a connection
+        that fails.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                return self._try(b"".join(packed), len(packed), fresh=attempts == 1)
+            except BROKEN:
+                # After a restart of Redis all of them are.
+                self.close()
+                attempts -= 1
+                if not attempts:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+
+    def _try(self, packed: bytes, count: int, *, fresh: bool) -> list[Any]:
+        with self.lend() as line:
+            if fresh and line.is_stale():
+                line.close()
+            line.send(packed, count)
+            return line.read()
