@@ -37,6 +37,11 @@ class Outbox:
         self._bytes = 0
         self._finished = False
 
+    @property
+    def idle(self) -> bool:
+        """Tell whether all was written."""
+        return not self._current
+
     def put(self, frame: bytes) -> None:
         """Write a frame, now or when its turn comes. Does nothing after `finish`."""
         if self._finished:
