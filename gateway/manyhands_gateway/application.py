@@ -11,6 +11,7 @@ from manyhands.app_location import locate
 from manyhands.errors import AppNotFound, Unavailable
 from manyhands.settings import Settings
 from manyhands_gateway.endpoint import add_socket
+from manyhands_gateway.forwarded import Forwarded
 from manyhands_gateway.gateway import Gateway
 
 #: Where the gateway that an application belongs to is found in its `extensions`.
@@ -26,6 +27,7 @@ def create_app(settings: Settings, gateway: Gateway | None = None) -> Flask:
     # Flask's own static folder would serve dotfiles and code.
     app = Flask(__name__, static_folder=None, template_folder="templates")
     app.extensions[EXTENSION] = gateway
+    app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     add_socket(app, gateway)
     _add_pages(app, gateway, directory)
     _add_health(app, gateway)

@@ -15,6 +15,11 @@ class Budget:
         self._rate = rate
         self._filled = monotonic()
 
+    @property
+    def due(self) -> float:
+        """Seconds from the last `spend` until there is a token again."""
+        return max(0.0, (1 - self._left) / self._rate)
+
     def spend(self) -> bool:
         """Take a token; False when there is none."""
         now = monotonic()

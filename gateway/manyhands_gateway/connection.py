@@ -10,6 +10,7 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
+from manyhands.settings import Settings
 from manyhands.wire import Close
 from manyhands_gateway.budget import Budget
 from manyhands_gateway.delivery import Delivery
@@ -18,12 +19,8 @@ from manyhands_gateway.framing import PING, close_frame, data_frame
 from manyhands_gateway.outbox import Outbox
 from manyhands_gateway.protocol import Protocol
 
-#: Seconds in which the first `hello` must come.
-HELLO_WITHIN = 5.0
-#: Seconds between two pings. Heroku's router cuts connections that are idle for 55 s.
-PING_EVERY = 25.0
-#: Seconds after which a peer that sends nothing, not even a pong, is taken for dead.
-DEAD_AFTER = 60.0
+#: Seconds between two calls of `look_after`; 10,000 connections take about a millisecond.
+ROUND = 0.5
 #: Seconds that a peer gets to read what waits and to answer our close frame.
 CLOSE_WITHIN = 5.0
 #: Seconds that a browser which reads too slowly gets to reach our close frame, behind a frame that is half written.
@@ -39,14 +36,15 @@ class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_burdens", "_held", "_settled", "client", "closing", "deadline", "flooding", "heard", "outbox", "pinged",
-        "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
+        "_burdens", "_held", "_settings", "_settled", "client", "closing", "deadline", "flooding", "heard", "outbox",
+        "pinged", "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
-    def __init__(self, sock: Any, subprotocol: str, max_payload: int) -> None:
+    def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
         self.sock, self.subprotocol = sock, subprotocol
-        self.protocol = Protocol(subprotocol, max_payload)
-        self.outbox = Outbox(sock, self._lags, self.abort)
+        self._settings = settings
+        self.protocol = Protocol(subprotocol, settings.max_payload, settings.max_nesting)
+        self.outbox = Outbox(sock, self._lags, self.abort, settings.send_within)
         #: Set once it has had its welcome.
         self.session: str | None = None
         self.client = ""
@@ -63,7 +61,7 @@ class Connection:
         self.flooding = False
         self.heard = self.pinged = monotonic()
         #: When the connection ends unless something happens: its first hello, or the answer to our close.
-        self.deadline: float | None = self.heard + HELLO_WITHIN
+        self.deadline: float | None = self.heard + settings.hello_within
 
     # --- sending ---
 
@@ -145,15 +143,16 @@ class Connection:
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def look_after(self, now: float) -> None:
-        """Do what time demands. The housekeeper calls this about twice a second."""
+        """Do what time demands. The housekeeper calls this every `ROUND`."""
         if self.deadline is not None and now > self.deadline:
             if self.closing:
                 self.abort()
             else:
-                self.close(Close.PROTOCOL, f"`hello` must come within {HELLO_WITHIN:g} s")
-        elif now > self.heard + DEAD_AFTER:
+                self.close(Close.PROTOCOL, f"`hello` must come within {self._settings.hello_within:g} s")
+        elif now > self.heard + self._settings.dead_after - ROUND:
+            # Rather a round early than late.
             self.abort()
-        elif now > self.pinged + PING_EVERY:
+        elif now > self.pinged + self._settings.ping_every:
             self.pinged = now
             self.outbox.put(PING)
 

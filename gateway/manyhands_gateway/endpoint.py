@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, g, request
 from flask_sock import Sock
 from wsproto.utilities import RemoteProtocolError
 
 from manyhands_gateway import socket
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.conversation import Conversation, Handshake
+from manyhands_gateway.forwarded import network_of
 from manyhands_gateway.frames import SUBPROTOCOLS
 from manyhands_gateway.gateway import Gateway
 from manyhands_gateway.origin import is_allowed
@@ -27,7 +28,7 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
     limit = socket.frame_limit(settings.max_payload)
 
     def connect(server: Any) -> None:
-        connection = Connection(server.sock, server.subprotocol, settings.max_payload)
+        connection = Connection(server.sock, server.subprotocol, settings)
         conversation = Conversation(connection, _handshake(), gateway.services)
         gateway.connections.add(connection)
         try:
@@ -37,6 +38,7 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
 
     Sock(app).route(PATH, endpoint=_ENDPOINT)(connect)
     app.before_request(lambda: _refuse(gateway) if request.endpoint == _ENDPOINT else None)
+    app.teardown_request(lambda _: _leave(gateway))
     app.add_url_rule(PATH, "mh_no_socket", _ask_for_upgrade)
     app.register_error_handler(RemoteProtocolError, _explain_handshake)
 
@@ -56,7 +58,12 @@ def _refuse(gateway: Gateway) -> Response | None:
         abort(405, "a WebSocket handshake is a GET")
     if gateway.draining:
         abort(503, "the gateway is going down; connect to another one")
-    if not is_allowed(request.headers.get("Origin"), request.host, gateway.settings.allowed_origins):
+    # Before whatever else may be wrong: who asks too often is asked for nothing more.
+    refusal = _enter(gateway)
+    if refusal is not None:
+        return refusal
+    origin, host = request.headers.get("Origin"), request.host
+    if not is_allowed(origin, host, gateway.settings.allowed_origins, secure=request.is_secure):
         abort(403, "pages of this origin may not connect; MANYHANDS_ALLOWED_ORIGINS lists those that may")
     offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     if not set(offered) & set(SUBPROTOCOLS):
@@ -64,6 +71,23 @@ def _refuse(gateway: Gateway) -> Response | None:
     # flask-sock would agree to permessage-deflate, which costs each connection hundreds of KB.
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
     return None
+
+
+def _enter(gateway: Gateway) -> Response | None:
+    address = network_of(request.remote_addr or "")
+    refusal = gateway.admission.enter(address)
+    if refusal is not None:
+        headers = {"Retry-After": str(refusal.retry_after)}
+        return Response(f"{refusal.text}\n", refusal.status, headers, mimetype="text/plain")
+    g.mh_address = address
+    return None
+
+
+def _leave(gateway: Gateway) -> None:
+    """Count out what was let in: its socket has ended, or its handshake was refused after all."""
+    address = g.pop("mh_address", None)
+    if address is not None:
+        gateway.admission.leave(address)
 
 
 def _handshake() -> Handshake:

@@ -1,7 +1,7 @@
 """Frames to envelopes and back, in both subprotocols. What a browser sends is taken to be hostile.
 
 Besides what the formats themselves forbid, a frame may not hold a map with a key twice or with a key that is no
-string, nesting beyond `MAX_NESTING`, NaN or infinities in JSON, text that is not Unicode, types of msgpack's own, or
+string, nesting beyond `max_nesting`, NaN or infinities in JSON, text that is not Unicode, types of msgpack's own, or
 more maps, lists, keys and values than `MAX_CONTAINERS` and `MAX_ELEMENTS`: they cost up to a hundred times their bytes.
 """
 
@@ -40,13 +40,16 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def decode_frame(data: str | bytes, subprotocol: str) -> Any:
-    """Decode a frame: text in JSON, bytes in msgpack. Raises `BadFrame`."""
+def decode_frame(data: str | bytes, subprotocol: str, max_nesting: int = MAX_NESTING) -> Any:
+    """Decode a frame: text in JSON, bytes in msgpack. `max_nesting` is at most `MAX_NESTING`. Raises `BadFrame`."""
     if isinstance(data, str) is not (subprotocol == SUBPROTOCOL_JSON):
         got, kind = ("text", "binary") if isinstance(data, str) else ("binary", "text")
         raise BadFrame(f"{subprotocol} has {kind} frames, got a {got} one")
-    value = _decode_json(data) if isinstance(data, str) else _decode_msgpack(data)
-    _check_content(value, MAX_NESTING)
+    try:
+        value = _decode_json(data) if isinstance(data, str) else _decode_msgpack(data)
+        _check_content(value, max_nesting)
+    except (RecursionError, msgpack.StackError):
+        raise BadFrame(f"the frame is nested too deeply; at most {max_nesting} levels") from None
     return value
 
 
@@ -81,8 +84,6 @@ def _decode_json(text: str) -> Any:
     _check_amount(text)
     try:
         value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_json_map)
-    except RecursionError:
-        raise _too_deep() from None
     except ValueError as error:
         raise BadFrame(f"the frame is not JSON: {error}") from None
     if _SURROGATE.search(text):
@@ -182,8 +183,6 @@ def _check_unicode(value: Any) -> None:
         json.dumps(value, ensure_ascii=False, default=lambda _: None).encode()
     except UnicodeEncodeError:
         raise BadFrame("text is not Unicode: a surrogate stands alone") from None
-    except RecursionError:
-        raise _too_deep() from None
 
 
 def _decode_msgpack(data: bytes) -> Any:
@@ -198,7 +197,7 @@ def _decode_msgpack(data: bytes) -> Any:
     except UnicodeDecodeError:
         raise BadFrame("text in the frame is not UTF-8") from None
     except msgpack.StackError:
-        raise _too_deep() from None
+        raise
     except (ValueError, msgpack.UnpackException, TypeError) as error:
         # The skimmed frame has all that it claims, so this is its one flaw.
         if len(data) > MAX_ELEMENTS and "exceeds max_" in str(error):
@@ -213,7 +212,7 @@ def _skim(data: bytes) -> None:
     try:
         unpacker.skip()
     except msgpack.StackError:
-        raise _too_deep() from None
+        raise
     except (ValueError, msgpack.UnpackException) as error:
         raise BadFrame(f"the frame is not msgpack: {error}") from None
 
@@ -230,14 +229,10 @@ def _check_content(value: Any, left: int) -> None:
     elif type(value) is not list:
         return
     if left == 0:
-        raise _too_deep()
+        raise RecursionError
     for item in value:
         if type(item) not in _SCALARS:
             _check_content(item, left - 1)
-
-
-def _too_deep() -> BadFrame:
-    return BadFrame(f"the frame is nested too deeply; at most {MAX_NESTING} levels")
 
 
 def _too_much() -> BadFrame:

@@ -18,6 +18,7 @@ from manyhands.store.contract import Store
 from manyhands.store.redis_store import RedisStore
 from manyhands.wire import Close
 from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.admission import Admission
 from manyhands_gateway.connection import CLOSE_WITHIN, Connection
 from manyhands_gateway.conversation import Services
 from manyhands_gateway.handler_names import HandlerNames
@@ -52,6 +53,7 @@ class Gateway:
         self._doorbell = doorbell or Doorbell(settings)
         keys = Keys(settings.namespace)
         sessions = Sessions(settings, self.store)
+        self.admission = Admission(settings)
         self.names = HandlerNames(self.store)
         self.hub = Hub(self.store, keys, sessions)
         self.ringer = Ringer(self._doorbell)

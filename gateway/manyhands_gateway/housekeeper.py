@@ -7,11 +7,9 @@ from time import monotonic
 
 import gevent
 
-from manyhands_gateway.connection import Connection
+from manyhands_gateway.connection import ROUND, Connection
 from manyhands_gateway.greenlets import spawn_forever
 
-#: Seconds between two rounds; 10,000 connections take about a millisecond.
-ROUND = 0.5
 #: Seconds between two runs of the slow duty, at most.
 SLOW_ROUND = 60.0
 

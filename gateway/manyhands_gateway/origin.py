@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def is_allowed(origin: str | None, host: str, allowed: Sequence[str]) -> bool:
+def is_allowed(origin: str | None, host: str, allowed: Sequence[str], *, secure: bool = False) -> bool:
     """Decide over a handshake: `origin` and `host` are its headers, `allowed` is MANYHANDS_ALLOWED_ORIGINS.
+
+    `secure`: it came over https, as a trusted proxy says.
 
     Without an Origin it is no browser that asks, so no page can be misusing someone's cookies. What is listed replaces
     the page's own host: a Host header is not to be relied on where a page may point a name of its own at us.
@@ -21,8 +23,11 @@ def is_allowed(origin: str | None, host: str, allowed: Sequence[str]) -> bool:
         return False
     if allowed:
         return page in map(_parse, allowed)
-    # The scheme of the page is taken for that of the connection: behind a proxy that speaks https we see http, and both
-    # headers leave out the port that is usual for the page's scheme.
+    if secure and page[0] == "http":
+        # Anybody on the way may have written that page.
+        return False
+    # Else the scheme of the page is taken for that of the connection: behind a proxy that speaks https we see http, and
+    # both headers leave out the port that is usual for the page's scheme.
     return page == _parse(f"{page[0]}://{host}")
 
 

@@ -16,8 +16,6 @@ import gevent
 MAX_FRAMES = 2000
 #: Bytes that may wait behind the frame being written, which may be of any size, before another one is refused.
 MAX_BYTES = 16 * 2**20
-#: Seconds in which a socket must take at least one byte.
-SEND_DEADLINE = 20.0
 #: Bytes up to which waiting frames are joined into one write.
 JOINED = 64 * 1024
 
@@ -25,11 +23,17 @@ JOINED = 64 * 1024
 class Outbox:
     """The one writer of a socket. Every method may be called from any greenlet, and none of them waits."""
 
-    __slots__ = ("_broken", "_bytes", "_current", "_finished", "_frames", "_overflow", "_sock")
+    __slots__ = ("_broken", "_bytes", "_current", "_finished", "_frames", "_overflow", "_send_within", "_sock")
 
-    def __init__(self, sock: Any, overflow: Callable[[], None], broken: Callable[[], None]) -> None:
-        """`overflow` is called when too much waits, or the socket takes nothing; `broken` when it is gone."""
+    def __init__(
+        self, sock: Any, overflow: Callable[[], None], broken: Callable[[], None], send_within: float
+    ) -> None:
+        """`overflow` is called when too much waits, or the socket takes nothing; `broken` when it is gone.
+
+        `send_within`: seconds in which the socket must take at least one byte.
+        """
         self._sock, self._overflow, self._broken = sock, overflow, broken
+        self._send_within = send_within
         #: What the writer greenlet is writing, which may be the rest of a frame; `b""` while there is no greenlet.
         self._current = b""
         #: What waits behind it, and its bytes.
@@ -107,6 +111,6 @@ class Outbox:
     def _send_all(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
-            with gevent.Timeout(SEND_DEADLINE):
+            with gevent.Timeout(self._send_within):
                 sent = self._sock.send(rest)
             rest = rest[sent:]

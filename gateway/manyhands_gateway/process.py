@@ -6,6 +6,7 @@ import logging
 import resource
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -20,8 +21,11 @@ from manyhands_gateway.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
-#: Sockets of one process.
-CONNECTIONS = 20_000
+#: HTTP connections of one process beside its sockets. While gunicorn has as many as it may, it takes no more in, not
+#: even to refuse them.
+SPARE_CONNECTIONS = 500
+#: Files of one process beside its connections.
+SPARE_FILES = 100
 #: Seconds from SIGTERM until gunicorn kills what is left; the contract allows 25 for all.
 GRACE = 20
 #: Seconds without a sign of life after which gunicorn takes a process for hung.
@@ -81,7 +85,10 @@ class Server(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{self._descriptor}",
             "workers": self._processes,
             "worker_class": Worker,
-            "worker_connections": CONNECTIONS,
+            "worker_connections": self._settings.max_connections + SPARE_CONNECTIONS,
+            # `Forwarded` alone decides whom to believe; gunicorn would believe whoever is on this machine.
+            "forwarded_allow_ips": "",
+            "secure_scheme_headers": {},
             "backlog": BACKLOG,
             "graceful_timeout": GRACE,
             "timeout": HUNG,
@@ -115,7 +122,7 @@ def run(settings: Settings, host: str, port: int, processes: int) -> int:
     # Asked for here, where a missing one still ends the command with a clear word.
     _ = (settings.redis, settings.broker, settings.secrets, find_directory(settings))
     listener = listen(host, port)
-    _allow_many_files()
+    settings = replace(settings, max_connections=_allow_many_files(settings.max_connections))
     print(f"manyhands gateway: listening on {_url(listener)}", flush=True)
     try:
         Server(settings, listener, processes).run()
@@ -147,8 +154,14 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _allow_many_files() -> None:
-    """Raise the soft limit of open files to the hard one: each socket is a file."""
+def _allow_many_files(connections: int) -> int:
+    """Raise the soft limit of open files to the hard one, each socket being a file; give how many sockets fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY:
+        return connections
+    room = max(hard // 2, hard - SPARE_CONNECTIONS - SPARE_FILES)
+    if room < connections:
+        log.warning("of %d sockets only %d fit into the %d files that a process may open", connections, room, hard)
+    return min(room, connections)

@@ -70,10 +70,10 @@ class Phase(Enum):
 class Protocol:
     """What one connection's frames mean."""
 
-    __slots__ = ("_max_payload", "_subprotocol", "phase")
+    __slots__ = ("_max_nesting", "_max_payload", "_subprotocol", "phase")
 
-    def __init__(self, subprotocol: str, max_payload: int) -> None:
-        self._subprotocol, self._max_payload = subprotocol, max_payload
+    def __init__(self, subprotocol: str, max_payload: int, max_nesting: int = wire.MAX_NESTING) -> None:
+        self._subprotocol, self._max_payload, self._max_nesting = subprotocol, max_payload, max_nesting
         self.phase = Phase.HELLO
 
     def receive(self, frame: str | bytes) -> Sequence[Action]:
@@ -81,7 +81,7 @@ class Protocol:
         if self.phase is Phase.CLOSED:
             return []
         try:
-            envelope = parse(decode_frame(frame, self._subprotocol))
+            envelope = parse(decode_frame(frame, self._subprotocol, self._max_nesting))
         except BadFrame as error:
             return self._break(error)
         match envelope:

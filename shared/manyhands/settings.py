@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,9 +10,14 @@ from typing import Any, cast
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from manyhands.errors import SettingError
+from manyhands.wire import LEAST_NESTING, MAX_NESTING
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
+#: What holds of one address where proxies are trusted to tell it, unless it is set.
+ADDRESS_HANDSHAKES, ADDRESS_CONNECTIONS = 20.0, 1000
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -108,6 +114,21 @@ def _pair(text: str) -> tuple[int, int]:
     return _count(plain), _count(asynchronous) if asynchronous else 20 * _count(plain)
 
 
+def _rate_or_off(text: str) -> float:
+    return 0.0 if text == "0" else _positive(text)
+
+
+def _nesting(text: str) -> int:
+    number = int(text)
+    if not LEAST_NESTING <= number <= MAX_NESTING:
+        raise ValueError
+    return number
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(text))
+
+
 def _flag(text: str) -> bool:
     return {"0": False, "1": True}[text]
 
@@ -197,18 +218,66 @@ class Settings:
         "MANYHANDS_RATE_LIMIT", _positive, 100.0, "a positive number of events a second",
         "events a second of one session; bursts of twice as many are let through",
     )  # fmt: skip
+    max_waiting: int = variable(
+        "MANYHANDS_MAX_WAITING", _count, 100_000, "a positive whole number",
+        "how many accepted events of all sessions together may wait before more are put off",
+    )  # fmt: skip
+    max_nesting: int = variable(
+        "MANYHANDS_MAX_NESTING", _nesting, MAX_NESTING, f"a whole number from {LEAST_NESTING} to {MAX_NESTING}",
+        "how deep maps and lists of a frame may be nested",
+    )  # fmt: skip
+    max_connections: int = variable(
+        "MANYHANDS_MAX_CONNECTIONS", _count, 20_000, "a positive whole number",
+        "how many sockets one gateway process keeps open",
+    )  # fmt: skip
+    trusted_proxies: tuple[Network, ...] = variable(
+        "MANYHANDS_TRUSTED_PROXIES", _networks, (),
+        "addresses and networks such as 10.0.0.0/8, separated by commas, without bits set behind a network's length",
+        "the proxies whose X-Forwarded-For, -Proto and -Host are believed",
+    )  # fmt: skip
+    address_handshakes_or_none: float | None = variable(
+        "MANYHANDS_ADDRESS_HANDSHAKES", _rate_or_off, None, "a positive number, or 0 for no limit",
+        "handshakes a second of one address, bursts of ten times as many are let through; "
+        "unless set, 20 where MANYHANDS_TRUSTED_PROXIES is set, else no limit",
+    )  # fmt: skip
+    address_connections_or_none: int | None = variable(
+        "MANYHANDS_ADDRESS_CONNECTIONS", _whole, None, "a whole number, 0 for no limit",
+        "how many sockets of one address a gateway process keeps open; "
+        "unless set, 1000 where MANYHANDS_TRUSTED_PROXIES is set, else no limit",
+    )  # fmt: skip
+    hello_within: float = variable(
+        "MANYHANDS_HELLO_WITHIN", _positive, 5.0, "a positive number of seconds",
+        "how soon after it has connected a browser must say hello",
+    )  # fmt: skip
+    ping_every: float = variable(
+        "MANYHANDS_PING_EVERY", _positive, 25.0, "a positive number of seconds",
+        "how often a browser is pinged",
+    )  # fmt: skip
+    dead_after: float = variable(
+        "MANYHANDS_DEAD_AFTER", _positive, 60.0, "a number of seconds greater than MANYHANDS_PING_EVERY",
+        "how long a browser may be silent, pongs included, before its connection ends",
+    )  # fmt: skip
+    send_within: float = variable(
+        "MANYHANDS_SEND_WITHIN", _positive, 20.0, "a positive number of seconds",
+        "how long a browser may take in nothing of what is sent to it before its connection ends",
+    )  # fmt: skip
     dev: bool = variable("MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
         """Read every variable. An empty one counts as unset. Raises `SettingError` for the first bad one."""
-        return cls(
+        settings = cls(
             **{
                 one.name: _parse(one.metadata, environ[one.metadata["variable"]].strip())
                 for one in fields(cls)
                 if environ.get(one.metadata["variable"], "").strip()
             }
         )
+        if settings.dead_after <= settings.ping_every:
+            # Every browser that has nothing to say would be taken for dead.
+            expected = f"more than the {settings.ping_every:g} seconds of MANYHANDS_PING_EVERY"
+            raise SettingError("MANYHANDS_DEAD_AFTER", f"{settings.dead_after:g}", expected)
+        return settings
 
     @property
     def redis(self) -> str:
@@ -241,6 +310,18 @@ class Settings:
     def rate_burst(self) -> float:
         """Events that one session may send at once before the rate limit holds."""
         return 2 * self.rate_limit
+
+    @property
+    def address_handshakes(self) -> float:
+        """Handshakes a second of one address; 0 for no limit: behind a router that nobody names all share one."""
+        unless_set = ADDRESS_HANDSHAKES if self.trusted_proxies else 0.0
+        return unless_set if self.address_handshakes_or_none is None else self.address_handshakes_or_none
+
+    @property
+    def address_connections(self) -> int:
+        """Sockets of one address in one gateway process; 0 for no limit."""
+        unless_set = ADDRESS_CONNECTIONS if self.trusted_proxies else 0
+        return unless_set if self.address_connections_or_none is None else self.address_connections_or_none
 
 
 def _parse(metadata: Mapping[Any, Any], text: str) -> Any:

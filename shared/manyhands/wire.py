@@ -16,6 +16,8 @@ MAX_SAFE_INTEGER = 2**53 - 1
 #: The deepest nesting of maps and lists in a frame or in the state. Deeper ones are refused by name, long before
 #: a recursive encoder would fail.
 MAX_NESTING = 100
+#: The levels that an event itself may need: the path of a repeater lies in four maps and lists.
+LEAST_NESTING = 5
 
 
 class Key(StrEnum):

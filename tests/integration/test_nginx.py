@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import websocket
 
-from manyhands_gateway.connection import DEAD_AFTER, PING_EVERY
+from manyhands.settings import Settings
 from support.browser import JSON, MSGPACK, Tab
 from support.processes import Process, Processes, get
 from support.redis_server import RedisServer
@@ -169,4 +169,4 @@ def test_nginx_waits_longer_for_a_silent_socket_than_its_gateway_does() -> None:
         float(seconds) for seconds in re.findall(r"proxy_(?:read|send)_timeout (\d+)s;", CONFIGURATION.read_text())
     ]
     assert len(timeouts) == 2
-    assert min(timeouts) > max(DEAD_AFTER, 2 * PING_EVERY)
+    assert min(timeouts) > max(Settings().dead_after, 2 * Settings().ping_every)

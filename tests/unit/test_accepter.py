@@ -13,6 +13,7 @@ from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, TextMessage
 
 from manyhands.errors import Unavailable
+from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Receipt, Verdict
 from manyhands.updates import Outcome, encode_update, splice
 from manyhands.wire import SUBPROTOCOL_JSON
@@ -80,7 +81,7 @@ class Parts:
 
     def connect(self) -> Connection:
         socket = Socket()
-        connection = Connection(socket, SUBPROTOCOL_JSON, 1000)
+        connection = Connection(socket, SUBPROTOCOL_JSON, Settings())
         self.sockets[connection] = socket
         return connection
 

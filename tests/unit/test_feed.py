@@ -11,6 +11,7 @@ from wsproto.connection import Connection as Reader
 from wsproto.connection import ConnectionType
 from wsproto.events import CloseConnection, TextMessage
 
+from manyhands.settings import Settings
 from manyhands.updates import Outcome, encode_update, splice
 from manyhands.wire import SUBPROTOCOL_JSON
 from manyhands_gateway.connection import MAX_HELD, Connection
@@ -38,7 +39,7 @@ class Browser:
 
     def __init__(self) -> None:
         self.socket = Socket()
-        self.connection = Connection(self.socket, SUBPROTOCOL_JSON, 1000)
+        self.connection = Connection(self.socket, SUBPROTOCOL_JSON, Settings())
 
     def welcome(self, seq: int) -> None:
         """Send a welcome up to `seq`, as the hub does; what it holds does not matter here."""

@@ -132,6 +132,14 @@ def test_nesting_up_to_the_limit_is_taken() -> None:
     assert decode_frame(json.dumps(value), SUBPROTOCOL_JSON) == value
 
 
+@pytest.mark.parametrize("levels", [6, 50, 5000])
+def test_a_lower_limit_of_nesting_is_kept_and_named(levels: int) -> None:
+    for data, subprotocol in (("[" * levels + "]" * levels, SUBPROTOCOL_JSON), (b"\x91" * levels, SUBPROTOCOL_MSGPACK)):
+        with pytest.raises(BadFrame, match="at most 5 levels"):
+            decode_frame(data + b"\xc0" if isinstance(data, bytes) else data, subprotocol, 5)
+    assert decode_frame("[[[[[1]]]]]", SUBPROTOCOL_JSON, 5) == [[[[[1]]]]]
+
+
 @pytest.mark.parametrize(
     "data",
     [

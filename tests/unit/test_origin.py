@@ -47,6 +47,13 @@ def test_other_pages_may_not(origin: str, host: str) -> None:
     assert not is_allowed(origin, host, ())
 
 
+def test_where_a_proxy_tells_that_it_is_asked_over_https_pages_of_http_may_not_connect() -> None:
+    assert is_allowed("https://shop.example", "shop.example", (), secure=True)
+    assert not is_allowed("http://shop.example", "shop.example", (), secure=True)
+    assert not is_allowed("http://shop.example", "shop.example:443", (), secure=True)
+    assert is_allowed("http://shop.example", "shop.example", ("http://shop.example",), secure=True)
+
+
 def test_pages_that_are_listed_may_connect_and_no_others_not_even_the_hosts_own() -> None:
     listed = ("https://partner.example",)
     assert is_allowed("https://partner.example", "shop.example", listed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from ipaddress import ip_network
 
 import pytest
 import redis
@@ -24,7 +25,10 @@ def test_the_variables_are_those_of_the_contract() -> None:
         "REDIS_URL", "MANYHANDS_BROKER_URL", "MANYHANDS_APP", "PORT", "MANYHANDS_SECRET_KEY",
         "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT", "MANYHANDS_PARTIAL_INTERVAL",
         "MANYHANDS_SESSION_TTL", "MANYHANDS_MAX_ATTEMPTS", "MANYHANDS_LEASE", "MANYHANDS_MAX_DETACHED",
-        "MANYHANDS_MAX_PAYLOAD", "MANYHANDS_MAILBOX_LIMIT", "MANYHANDS_RATE_LIMIT", "MANYHANDS_DEV",
+        "MANYHANDS_MAX_PAYLOAD", "MANYHANDS_MAILBOX_LIMIT", "MANYHANDS_RATE_LIMIT", "MANYHANDS_MAX_WAITING",
+        "MANYHANDS_MAX_NESTING", "MANYHANDS_MAX_CONNECTIONS", "MANYHANDS_TRUSTED_PROXIES",
+        "MANYHANDS_ADDRESS_HANDSHAKES", "MANYHANDS_ADDRESS_CONNECTIONS", "MANYHANDS_HELLO_WITHIN",
+        "MANYHANDS_PING_EVERY", "MANYHANDS_DEAD_AFTER", "MANYHANDS_SEND_WITHIN", "MANYHANDS_DEV",
     }  # fmt: skip
 
 
@@ -51,6 +55,11 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
         ("MANYHANDS_MAX_DETACHED", "10,30", (10, 30)),
         ("MANYHANDS_MAX_PAYLOAD", "64KiB", 65_536),
         ("MANYHANDS_MAX_PAYLOAD", "2 mib", 2 * 2**20),
+        ("MANYHANDS_MAX_NESTING", "5", 5),
+        ("MANYHANDS_TRUSTED_PROXIES", "10.0.0.0/8, ::1", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+        ("MANYHANDS_ADDRESS_HANDSHAKES", "0", 0.0),
+        ("MANYHANDS_ADDRESS_CONNECTIONS", "0", 0),
+        ("MANYHANDS_DEAD_AFTER", "26", 26.0),
         ("MANYHANDS_DEV", "1", True),
     ],
 )
@@ -93,6 +102,14 @@ def test_a_good_value_is_read(variable: str, text: str, value: object) -> None:
         ("MANYHANDS_MAX_ATTEMPTS", "2.5"),
         ("MANYHANDS_MAX_PAYLOAD", "0"),
         ("MANYHANDS_MAX_PAYLOAD", "10 parsecs"),
+        ("MANYHANDS_MAX_NESTING", "4"),
+        ("MANYHANDS_MAX_NESTING", "101"),
+        ("MANYHANDS_MAX_CONNECTIONS", "0"),
+        ("MANYHANDS_TRUSTED_PROXIES", "my-router"),
+        ("MANYHANDS_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("MANYHANDS_ADDRESS_HANDSHAKES", "-1"),
+        ("MANYHANDS_ADDRESS_CONNECTIONS", "many"),
+        ("MANYHANDS_MAX_WAITING", "0"),
         ("MANYHANDS_DEV", "yes"),
     ],
 )
@@ -121,6 +138,20 @@ def test_every_option_of_a_redis_url_is_one_that_its_client_takes(name: str) -> 
     Settings.from_environ({"REDIS_URL": url})
 
     redis.BlockingConnectionPool.from_url(url).make_connection()
+
+
+def test_a_browser_may_be_silent_for_longer_than_it_takes_to_ping_it() -> None:
+    with pytest.raises(SettingError, match=r"MANYHANDS_DEAD_AFTER is '25'; expected more than the 25 seconds of"):
+        Settings.from_environ({"MANYHANDS_DEAD_AFTER": "25"})
+
+
+def test_addresses_are_limited_where_they_are_known_or_where_that_is_asked_for() -> None:
+    networks = (ip_network("10.0.0.0/8"),)
+    assert (Settings().address_handshakes, Settings().address_connections) == (0, 0)
+    assert Settings(trusted_proxies=networks).address_handshakes == 20
+    assert Settings(trusted_proxies=networks).address_connections == 1000
+    assert Settings(trusted_proxies=networks, address_handshakes_or_none=0.0).address_handshakes == 0
+    assert Settings(address_connections_or_none=3).address_connections == 3
 
 
 def test_the_broker_is_redis_unless_it_is_set() -> None:
