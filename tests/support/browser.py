@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import struct
 import time
 import uuid
@@ -36,9 +37,13 @@ class Tab:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
         origin: str | None = None,
+        source: str | None = None,
+        receive_buffer: int | None = None,
         hello: bool = True,
     ) -> None:
+        """`source`: the address it connects from; `receive_buffer`: bytes that its system keeps for it to read."""
         self.url, self.subprotocol = url, subprotocol
+        self.source, self.receive_buffer = source, receive_buffer
         self.client = client or uuid.uuid4().hex
         self.token = token
         self.headers, self.origin = dict(headers or {}), origin
@@ -75,11 +80,25 @@ class Tab:
         parts = urlsplit(self.url)
         self._socket = websocket.create_connection(
             f"ws://{parts.netloc}/_mh/ws", subprotocols=[self.subprotocol], timeout=10,
+            socket=self._open(parts.hostname or "", parts.port or 80),
             # The library takes a second for 3 MB; decoding the JSON validates as well.
             skip_utf8_validation=True,
             header=[f"{name}: {value}" for name, value in self.headers.items()],
             **({"origin": self.origin} if self.origin else {"suppress_origin": True}),
         )  # fmt: skip
+
+    def _open(self, host: str, port: int) -> socket.socket | None:
+        if self.source is None and self.receive_buffer is None:
+            return None
+        opened = socket.socket()
+        opened.settimeout(10)
+        if self.receive_buffer is not None:
+            # Before it connects: the window that the other side sees is agreed upon then.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        if self.source is not None:
+            opened.bind((self.source, 0))
+        opened.connect((host, port))
+        return opened
 
     def join(self, timeout: float = 10) -> dict[str, Any]:
         """Say hello, with what is known from before, and wait for the welcome."""
