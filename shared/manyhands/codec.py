@@ -64,23 +64,28 @@ def encode_with_view(value: object, path: tuple[str, ...] = ()) -> bytes:
     encoded = encode(value, path)
     if is_self_viewed(value):
         return encoded
-    shown = encode(view(value), path)
+    try:
+        shown = encode(view(value), path)
+    except NotSerialisable as error:
+        raise NotSerialisable(path, error.kind, error.cure) from error
     return encoded if shown == encoded else _HEADER.pack(VIEW_MARK, len(encoded)) + encoded + shown
 
 
 def value_part(field: bytes) -> bytes:
-    """Take the value out of a field."""
-    if field[:2] != VIEW_MARK:
-        return field
-    length: int = _HEADER.unpack_from(field)[1]
-    return field[_HEADER.size : _HEADER.size + length]
+    """Take the value out of a field. Raises `DamagedValue`."""
+    return field if field[:2] != VIEW_MARK else field[_HEADER.size : _view_start(field)]
 
 
 def view_part(field: bytes) -> bytes:
-    """Take the view, ready to be sent, out of a field."""
-    if field[:2] != VIEW_MARK:
-        return field
-    return field[_HEADER.size + _HEADER.unpack_from(field)[1] :]
+    """Take the view, ready to be sent, out of a field. Raises `DamagedValue`."""
+    return field if field[:2] != VIEW_MARK else field[_view_start(field) :]
+
+
+def _view_start(field: bytes) -> int:
+    start = _HEADER.size + int.from_bytes(field[2 : _HEADER.size])
+    if start >= len(field):
+        raise DamagedValue("it ends before its view")
+    return start
 
 
 def checked_key(key: object, path: tuple[str, ...]) -> str:
@@ -133,8 +138,8 @@ def view(value: object) -> Any:
     kind = type(value)
     if kind in _SELF_VIEWED:
         return value
-    if kind is int:
-        return value if is_self_viewed(value) else str(value)
+    if kind is int and is_self_viewed(value):
+        return value
     if kind in (list, tuple):
         return [view(item) for item in value]  # type: ignore[attr-defined]
     if isinstance(value, Mapping):

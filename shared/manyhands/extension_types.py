@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,16 +21,25 @@ import msgpack
 
 from manyhands.copies import still
 from manyhands.errors import DamagedValue, NotSerialisable
+from manyhands.packing import array_header
+from manyhands.wire import MAX_NESTING
 
 #: Types with one natural order.
 _ORDERED = frozenset({int, float, str, bytes})
+#: Extension types within each other up to which `unpackb` is used, which is quicker but takes 40 KB of the thread's
+#: stack for each: 200 of them end the process.
+_ON_STACK = 8
+
+
+class _Packed(bytes):
+    """The content of an extension, packed already."""
 
 
 class Extension(NamedTuple):
     """One type: its code on the wire of the store, and its three conversions."""
 
     code: int
-    #: To something that is itself storable.
+    #: To something that is itself storable, or to its bytes as `_Packed`.
     pack: Callable[[Any], object]
     unpack: Callable[[Any], object]
     #: To something that has a view.
@@ -125,7 +135,8 @@ def _pack_class(cls: type) -> list[str]:
 def _find_class(module: str, name: str) -> type:
     found: Any = sys.modules.get(module)
     for part in name.split("."):
-        found = getattr(found, part, None)
+        # Not `getattr`: a module may have a `__getattr__` that imports what it is asked for.
+        found = getattr(found, "__dict__", {}).get(part)
     if not isinstance(found, type):
         raise DamagedValue(f"the app has no class {module}.{name} any more")
     return found
@@ -134,8 +145,19 @@ def _find_class(module: str, name: str) -> type:
 def _in_order(values: Collection[Any]) -> list[Any]:
     # A set of strings has another order in every process: equal sets are to be stored and shown alike, so that the
     # hash of an app's defaults is the same in all its workers. Where values might not compare, their bytes do.
+    return sorted(values, key=None if _compare(values) else _pack)
+
+
+def _pack_set(values: Collection[Any]) -> object:
+    if _compare(values):
+        return sorted(values)
+    # Each value is packed once: twice at every level would be 2^30 times for sets within 30 others.
+    return _Packed(array_header(len(values)) + b"".join(sorted(map(_pack, values))))
+
+
+def _compare(values: Collection[Any]) -> bool:
     kinds = set(map(type, values))
-    return sorted(values, key=None if len(kinds) == 1 and kinds <= _ORDERED else _pack)
+    return len(kinds) == 1 and kinds <= _ORDERED
 
 
 def _big(packed: Any) -> int:
@@ -146,12 +168,20 @@ def _pack_big(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
 
+def _view_big(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError as error:
+        cure = f"browsers get its decimal digits, and Python writes at most {sys.get_int_max_str_digits()}"
+        raise NotSerialisable((), f"a whole number of {value.bit_length()} bits", cure) from error
+
+
 #: By exact type. Codes are stored for ever: never reuse one.
 EXTENSIONS: dict[type, Extension] = {
     tuple: Extension(1, list, tuple, list),
-    set: Extension(2, _in_order, set, _in_order),
-    frozenset: Extension(3, _in_order, frozenset, _in_order),
-    int: Extension(4, _pack_big, _big, str),
+    set: Extension(2, _pack_set, set, _in_order),
+    frozenset: Extension(3, _pack_set, frozenset, _in_order),
+    int: Extension(4, _pack_big, _big, _view_big),
     datetime: Extension(5, _pack_datetime, _unpack_datetime, datetime.isoformat),
     date: Extension(6, date.isoformat, date.fromisoformat, date.isoformat),
     time: Extension(7, _pack_time, _unpack_time, time.isoformat),
@@ -185,19 +215,29 @@ def pack_extension(value: object) -> object:
         return dict(plain_dict(value).items())
     extension = find_extension(value)
     content = extension.pack(value)
-    return msgpack.ExtType(extension.code, _pack(content))
+    return msgpack.ExtType(extension.code, content if type(content) is _Packed else _pack(content))
 
 
 def _pack(content: object) -> Any:
     return msgpack.packb(content, default=pack_extension, strict_types=True)
 
 
-def unpack_extension(code: int, data: bytes) -> object:
-    """Unpack an extension; msgpack's `ext_hook`. Raises `DamagedValue` for an unknown code."""
+def unpack_extension(code: int, data: bytes, depth: int = 1) -> object:
+    """Unpack an extension; msgpack's `ext_hook`. Raises `DamagedValue` for an unknown code, and within too many."""
     extension = BY_CODE.get(code)
     if extension is None:
         raise DamagedValue(f"extension type {code} is unknown to this version")
-    return extension.unpack(msgpack.unpackb(data, ext_hook=unpack_extension, strict_map_key=False))
+    if depth > MAX_NESTING:
+        raise DamagedValue(f"extension types are nested too deeply; at most {MAX_NESTING} levels")
+    hook = partial(unpack_extension, depth=depth + 1)
+    if depth <= _ON_STACK:
+        return extension.unpack(msgpack.unpackb(data, ext_hook=hook, strict_map_key=False))
+    unpacker = msgpack.Unpacker(max_buffer_size=len(data), ext_hook=hook, strict_map_key=False)
+    unpacker.feed(data)
+    content = unpacker.unpack()
+    if unpacker.tell() != len(data):
+        raise DamagedValue("more bytes follow a value")
+    return extension.unpack(content)
 
 
 def view_extension(value: object) -> object:

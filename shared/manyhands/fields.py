@@ -23,6 +23,7 @@ import msgpack
 
 from manyhands import codec
 from manyhands.copies import too_deep
+from manyhands.errors import DamagedValue
 from manyhands.extension_types import plain_dict
 from manyhands.paths import Path, decode_names, decode_path, encode_path, segment
 from manyhands.wire import MAX_NESTING
@@ -169,7 +170,7 @@ def encode_assignment(
 
 
 def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -> Tree:
-    """Lay a session's fields over the defaults. Costs what is there; decodes no value."""
+    """Lay a session's fields over the defaults. Costs what is there; decodes no value. Raises `DamagedValue`."""
     tree: Tree = {}
     ordered: list[Tree] = []
     for layer in (defaults, fields):
@@ -183,6 +184,8 @@ def build_tree(defaults: Mapping[bytes, bytes], fields: Mapping[bytes, bytes]) -
 
 
 def _place(tree: Tree, path: Path, value: bytes, ordered: list[Tree]) -> None:
+    if not path:
+        raise DamagedValue("a field has no name")
     node = tree
     for name in path[:-1]:
         below = node.get(name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhands import codec
+from manyhands.errors import DamagedValue
 from manyhands.paths import Path
 
 
@@ -51,8 +52,14 @@ def encode_body(body: Body) -> bytes:
 
 def decode_body(encoded: bytes) -> Body:
     """Decode a body. Raises `DamagedValue`."""
-    handler, payload, event, target, repeaters = codec.decode(encoded)
-    around = tuple(Repeater(tuple(path), key, name, value) for path, key, name, value in repeaters)
+    parts = codec.decode(encoded)
+    try:
+        handler, payload, event, target, repeaters = parts
+        around = tuple(Repeater(tuple(path), key, name, value) for path, key, name, value in repeaters)
+    except (TypeError, ValueError) as error:
+        raise DamagedValue(f"it is no letter: {error}") from error
+    if not isinstance(handler, str):
+        raise DamagedValue("it is no letter: its handler has no name")
     return Body(handler, payload, Context(event, target, around))
 
 

@@ -19,6 +19,8 @@ Path = tuple[str, ...]
 
 #: Fields kept decoded. An app has few distinct paths, and decoding one costs more than looking it up.
 CACHED_FIELDS = 16_384
+#: Bytes of a damaged path that its error shows.
+SHOWN = 100
 
 
 @lru_cache(CACHED_FIELDS)
@@ -41,14 +43,15 @@ def decode_path(field: bytes) -> Path:
 
 def decode_names(field: bytes) -> Path:
     """Decode segments that are no field, such as a dict's keys, which may be many: without remembering them."""
-    unpacker = msgpack.Unpacker(max_buffer_size=max(len(field), 1))
+    # Only strings are let through, so that damaged bytes can't claim lists or maps of any length.
+    unpacker = msgpack.Unpacker(max_buffer_size=max(len(field), 1), max_array_len=0, max_map_len=0, max_ext_len=0)
     unpacker.feed(field)
     try:
         path = tuple(unpacker)
     except (ValueError, msgpack.UnpackException) as error:
-        raise DamagedValue(f"{field!r} is not a path: {error}") from error
+        raise DamagedValue(f"{field[:SHOWN]!r} is not a path: {error}") from error
     if not all(isinstance(name, str) for name in path) or b"".join(map(segment, path)) != field:
-        raise DamagedValue(f"{field!r} is not a path")
+        raise DamagedValue(f"{field[:SHOWN]!r} is not a path")
     return path
 
 

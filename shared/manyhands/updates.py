@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from manyhands import codec
+from manyhands.errors import DamagedValue
 from manyhands.packing import array_header, pack
 from manyhands.paths import Path, wire_path
 from manyhands.wire import Failure, Key, Type
@@ -79,6 +80,8 @@ def splice(update: tuple[bytes, bytes], seq: int) -> bytes:
 
 
 def seq_of(update: bytes) -> int:
-    """Read the number of an encoded update."""
+    """Read the number of an encoded update. Raises `DamagedValue`."""
+    if len(update) < SEQ_OFFSET + _SEQ.size:
+        raise DamagedValue("an update ends before its number")
     seq: int = _SEQ.unpack_from(update, SEQ_OFFSET)[0]
     return seq
