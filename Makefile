@@ -4,6 +4,7 @@
 #   make test     all that a change has to pass: lint, types, tests
 #   make lint     ruff, mypy, pyright
 #   make chaos    kill everything, again and again, and check that nothing is lost: ARGS="--minutes 20 --seed 1"
+#   make fuzz     feed the decoders hostile input, and see that none breaks: ARGS="--minutes 10 --only value"
 #   make clean    remove what these have made
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run test lint chaos clean
+.PHONY: run test lint chaos fuzz clean
 
 run: .venv/.for-run
 	@$(BIN)/python -m manyhands dev examples/hello $(ARGS)
@@ -32,6 +33,9 @@ lint: .venv/.for-test
 chaos: .venv/.for-test
 	@.ci/need redis-server=redis-server
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+fuzz: .venv/.for-test
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 # A stamp is renewed when the requirements have changed.
 .venv/.for-run: pyproject.toml
