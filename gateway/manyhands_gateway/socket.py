@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of one read.
 READ = 64 * 1024
-#: Reads of one connection after which all others have their turn, if it never has to wait.
-READS = 8
+#: What gevent calls waiting for bytes.
+READABLE = 1
 #: Seconds that one connection's frames are handled before all others have their turn.
 SLICE = 0.003
 #: Seconds between two reads from a peer that was closed for flooding. What it still sends is thrown away: unread bytes
@@ -82,19 +82,22 @@ def serve(server: Any, connection: Connection, conversation: Conversation, limit
 
 
 def _read(sock: Any, connection: Connection, reader: _Reader) -> None:
-    reads = 0
-    while not reader.ended:
-        data = sock.recv(READ)
-        if not data:
-            return
-        connection.heard = monotonic()
-        reader.take(data)
-        # gevent's `recv` waits only where nothing has come: a peer that always sends would keep the loop to itself.
-        reads += 1
-        if connection.flooding:
-            gevent.sleep(FLOOD_PAUSE)
-        elif reads % READS == 0 or len(data) == READ:
-            gevent.sleep(0)
+    loop = gevent.get_hub()
+    readable = loop.loop.io(sock.fileno(), READABLE)
+    try:
+        while not reader.ended:
+            # gevent's `recv` would look first, find nothing, and then wait; or, of a peer that always sends, never wait
+            # and keep the loop to itself. So each read costs one call of the system, and all others have their turn.
+            loop.wait(readable)
+            data = sock.recv(READ)
+            if not data:
+                return
+            connection.heard = monotonic()
+            reader.take(data)
+            if connection.flooding:
+                gevent.sleep(FLOOD_PAUSE)
+    finally:
+        readable.close()
 
 
 def _linger(sock: Any, connection: Connection) -> None:

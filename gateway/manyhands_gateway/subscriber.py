@@ -15,6 +15,7 @@ from gevent.event import Event as Signal
 from gevent.lock import BoundedSemaphore
 from redis import ConnectionPool
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from manyhands.errors import Unavailable
 from manyhands_gateway.greenlets import spawn_forever
@@ -40,7 +41,6 @@ class Subscriber:
         self, url: str, always: str, received: Callable[[bytes, bytes], None], mended: Callable[[], None]
     ) -> None:
         """`always` is a channel that is subscribed from the start, so that the connection always has one."""
-        # Reads wait as long as they like (`can_read` has its own timeout); this bounds sends, and messages cut short.
         self._pool: Any = ConnectionPool.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=2.0, protocol=2)
         self._always = always.encode()
         self._received, self._mended = received, mended
@@ -122,14 +122,17 @@ class Subscriber:
     def _read(self, connection: Any) -> None:
         asked = False
         while connection is self._connection:
-            if connection.can_read(timeout=SILENCE):
-                asked = False
-                self._take(connection.read_response())
-            elif asked:
-                raise OSError(f"Redis was silent for {2 * SILENCE:g} s")
-            else:
+            try:
+                # Parses what has come already, and waits for no longer than the socket's timeout.
+                message = connection.read_response(disconnect_on_error=False)
+            except RedisTimeoutError:
+                if asked:
+                    raise OSError(f"Redis was silent for {2 * SILENCE:g} s") from None
                 asked = True
                 self._send("PING", [])
+            else:
+                asked = False
+                self._take(message)
 
     def _take(self, message: Any) -> None:
         kind, channel = message[0], message[1]
