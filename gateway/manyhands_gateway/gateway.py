@@ -28,6 +28,7 @@ from manyhands_gateway.readiness import Readiness
 from manyhands_gateway.ringer import Ringer
 from manyhands_gateway.sessions import Sessions
 from manyhands_gateway.subscriber import Subscriber
+from manyhands_gateway.verification import Verification
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class Gateway:
         self.hub = Hub(self.store, keys, sessions)
         self.ringer = Ringer(self._doorbell)
         self.accepter = Accepter(mailboxes, self.ringer)
-        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter)
+        verification = Verification(self.store, self.hub, self.ringer)
+        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter, verification)
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
         self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)

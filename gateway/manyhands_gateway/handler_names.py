@@ -11,6 +11,7 @@ from gevent.lock import BoundedSemaphore
 
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Store
+from manyhands.verifiers import is_internal
 from manyhands_gateway.budget import Budget
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ SOUGHT_A_SECOND = 10
 
 
 class HandlerNames:
-    """A cache of `store.handlers()`."""
+    """A cache of `store.handlers()`, without those that no browser may fire."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -63,7 +64,7 @@ class HandlerNames:
         return f"the app has no handler {name!r}{hint}"
 
     def _read(self) -> None:
-        self._names = self._store.handlers()
+        self._names = frozenset(name for name in self._store.handlers() if not is_internal(name))
         self.announced = bool(self._names) or self._store.announcement() is not None
         self._read_at = monotonic()
 

@@ -6,8 +6,9 @@ head numbers every few seconds, and is read from the store's log.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import gevent
@@ -58,6 +59,8 @@ class Hub:
     def __init__(self, store: Store, keys: Keys, greeter: Greeter) -> None:
         self._store, self._keys, self._greeter = store, keys, greeter
         self._feeds: dict[bytes, Feed] = {}
+        #: Sessions without a browser whose next update someone waits for.
+        self._listening: dict[bytes, Signal] = {}
         self._check_now = Signal()
         self._channels: Channels | None = None
         self._greenlet: gevent.Greenlet | None = None
@@ -108,6 +111,19 @@ class Hub:
             if self._channels is not None:
                 self._channels.unsubscribe(channel)
 
+    @contextlib.contextmanager
+    def listening(self, session: str) -> Iterator[Signal]:
+        """Give a signal that is set by the updates of a session which no browser knows. Raises `Unavailable`."""
+        assert self._channels is not None, "the hub has not been started"
+        channel = self._keys.updates(session).encode()
+        heard = self._listening[channel] = Signal()
+        try:
+            self._channels.subscribe(channel)
+            yield heard
+        finally:
+            del self._listening[channel]
+            self._channels.unsubscribe(channel)
+
     def _welcome(self, feed: Feed, connection: Connection, seq: int | None, *, resumed: bool) -> bool:
         greeting = self._greeter.greet(feed.session, connection.client, seq, resumed=resumed)
         if greeting is None:
@@ -126,6 +142,8 @@ class Hub:
         feed = self._feeds.get(channel)
         if feed is not None and feed.receive(Delivery(encoded)):
             self._fill_soon(feed)
+        elif feed is None and channel in self._listening:
+            self._listening[channel].set()
 
     def mended(self) -> None:
         """Look at all head numbers now: pub/sub was away."""

@@ -7,15 +7,18 @@ that importing one app never shows in another.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from manyhands.errors import AppError
 from manyhands.fields import encode_tree
 from manyhands.state_values import check_keys
+from manyhands.verifiers import Verifier, make_verifier
 
 log = logging.getLogger("manyhands.app")
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Application:
@@ -26,6 +29,8 @@ class Application:
         self.defaults: dict[bytes, bytes] | None = None
         #: In the order of declaration, each once.
         self.modules: list[ModuleType] = []
+        #: In the order of declaration, which is that in which they are asked.
+        self.verifiers: list[Verifier] = []
 
     def set_defaults(self, defaults: object) -> None:
         """Encode and keep the defaults. See `init_state`."""
@@ -78,6 +83,16 @@ def init_handlers(modules: ModuleType | Iterable[ModuleType]) -> None:
     May be called several times, and from these modules too. Raises `AppError` for anything but modules.
     """
     _current.add_modules(modules)
+
+
+def session_verifier(function: Function) -> Function:
+    """Declare that a function decides whether a session may begin: it refuses by returning False, or by raising.
+
+    It takes any of `headers` and `cookies`, those of the handshake, by name; plain or async. It runs in a worker,
+    once, before anything else of the session. Raises `AppError` for one with other parameters.
+    """
+    _current.verifiers.append(make_verifier(function))
+    return function
 
 
 def _checked_module(module: object) -> ModuleType:

@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
 from pathlib import Path
@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from manyhands.app_files import is_own
+from manyhands.verifiers import Verifier, original
 
 #: The parameters that a handler may have, in any order.
 KNOWN = ("state", "payload", "context", "session")
@@ -56,17 +57,19 @@ class NotExposed:
 
 
 def find_handlers(
-    main: ModuleType, modules: Iterable[ModuleType], directory: Path
+    main: ModuleType, modules: Iterable[ModuleType], directory: Path, verifiers: Iterable[Verifier] = ()
 ) -> tuple[dict[str, Handler], list[NotExposed]]:
     """Find the handlers of an app that was imported, by name, and what is none and why.
 
-    `modules`: those given to `init_handlers`. `directory`: the app's.
+    `modules`: those given to `init_handlers`. `directory`: the app's. `verifiers` are neither.
     """
-    examined = [_examine(name, value, None, directory) for name, value in _public(main)]
+    left_out = {id(original(one.function)) for one in verifiers}
+    examined = [_examine(name, value, None, directory) for name, value in _public(main, left_out)]
     for module in modules:
         if module is not main:
             prefix = module.__name__
-            examined += [_examine(f"{prefix}.{name}", value, module, directory) for name, value in _public(module)]
+            named = _public(module, left_out)
+            examined += [_examine(f"{prefix}.{name}", value, module, directory) for name, value in named]
     handlers = {found.name: found for found in examined if isinstance(found, Handler)}
     return handlers, [found for found in examined if isinstance(found, NotExposed)]
 
@@ -80,8 +83,9 @@ def bind(
     return args, {name: values[name] for name in handler.keywords}
 
 
-def _public(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in list(vars(module).items()) if not name.startswith("_"))
+def _public(module: ModuleType, left_out: Collection[int]) -> Iterator[tuple[str, Any]]:
+    named = ((name, value) for name, value in list(vars(module).items()) if not name.startswith("_"))
+    return ((name, value) for name, value in named if not left_out or id(original(value)) not in left_out)
 
 
 def _examine(name: str, value: Any, module: ModuleType | None, directory: Path) -> Handler | NotExposed | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from manyhands.handlers import Handler, NotExposed
+from manyhands.verifiers import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +20,5 @@ class LoadedApp:
     defaults_hash: str
     #: A hash of the app's code.
     version: str
+    #: What decides whether a session may begin, in the order in which it is asked.
+    verifiers: Sequence[Verifier] = ()

@@ -8,6 +8,7 @@ import time
 
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Announcement, Fields, Store
+from manyhands.verifiers import is_internal
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
@@ -76,7 +77,8 @@ class Heart:
             self._store.announce(*self._announcement, started=not self._announced)
             if not self._announced:
                 announcement = self._announcement[0]
-                log.info("serving %d handlers of version %s", len(announcement.handlers), announcement.version)
+                count = sum(not is_internal(name) for name in announcement.handlers)
+                log.info("serving %d handlers of version %s", count, announcement.version)
             self._announced = True
             self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
 

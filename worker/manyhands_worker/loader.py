@@ -50,9 +50,10 @@ def load(location: AppLocation) -> LoadedApp:
     version = hash_code(location.directory)
     application = declarations.begin()
     main = _import(location)
-    handlers, not_exposed = find_handlers(main, application.modules, location.directory)
+    verifiers = tuple(application.verifiers)
+    handlers, not_exposed = find_handlers(main, application.modules, location.directory, verifiers)
     defaults = application.defaults or {}
-    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version)
+    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version, verifiers)
 
 
 def hash_code(directory: Path) -> str:

@@ -20,6 +20,7 @@ from manyhands_worker.loader import LoadedApp, format_import_error, load
 from manyhands_worker.output import Output, capture_streams, capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.ringing import Ringing
+from manyhands_worker.verifying import with_verifying
 
 log = logging.getLogger("manyhands.worker")
 
@@ -30,7 +31,7 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     Raises `AppError` when the app can't be loaded, `Unavailable` when Redis does not answer at the start.
     """
     _configure_logging()
-    loaded = _load(app)
+    loaded = with_verifying(_load(app))
     store = RedisStore.from_settings(settings)
     store.ping()
     ringing = Ringing(settings)

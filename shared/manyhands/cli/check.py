@@ -73,12 +73,18 @@ def report(location: AppLocation, app: LoadedApp) -> Iterator[str]:
     yield f"{_count(len(app.handlers), 'handler')}:"
     for handler in app.handlers.values():
         yield f"  {signature(handler)}  {where(handler.file, handler.line, location)}"
+    if app.verifiers:
+        yield ""
+        yield f"{_count(len(app.verifiers), 'session verifier')}:"
+    for one in app.verifiers:
+        shown = f"{'async ' if one.is_async else ''}{one.name}({', '.join(one.parameters)})"
+        yield f"  {shown}  {where(one.file, one.line, location)}".rstrip()
     if app.not_exposed:
         yield ""
         yield "Not a handler:"
-    for one in app.not_exposed:
-        yield f"  {one.name}  {where(one.file, one.line, location)}".rstrip()
-        yield from _wrapped([one.reason])
+    for other in app.not_exposed:
+        yield f"  {other.name}  {where(other.file, other.line, location)}".rstrip()
+        yield from _wrapped([other.reason])
 
 
 def signature(handler: Handler) -> str:

@@ -193,6 +193,10 @@ class Store(Protocol):
         """Create a session. Repeating it changes nothing."""
         ...
 
+    def delete(self, session: str) -> None:
+        """End a session with all that it holds. What runs in it is given up; an unknown one is no error."""
+        ...
+
     def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
         """Append each letter to its session's mailbox, durably and in order, in one round trip."""
         ...

@@ -74,6 +74,11 @@ class MemoryStore:
                 made.tokens, made.tokens_at = self.settings.rate_burst, self._now()
                 self._records[session.id] = made
 
+    def delete(self, session: str) -> None:
+        """End a session with all that it holds."""
+        with self._lock:
+            self._records.pop(session, None)
+
     def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
         """Append each letter to its session's mailbox, in order."""
         with self._lock:
@@ -116,7 +121,7 @@ class MemoryStore:
                 return None
             self._renew_life(record)
             mail = [*record.detached.values(), *record.mailbox]
-            updates = None if seq is None else self._updates_since(record, seq)
+            updates = None if seq is None else record.updates_since(seq)
             return Welcome(
                 session=record.session,
                 seq=record.seq,
@@ -127,18 +132,11 @@ class MemoryStore:
                 fields=None if updates is not None else dict(record.fields),
             )
 
-    @staticmethod
-    def _updates_since(record: Record, seq: int) -> Sequence[bytes] | None:
-        missed = record.seq - seq
-        if not 0 <= missed <= len(record.log):
-            return None
-        return list(record.log)[len(record.log) - missed :]
-
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:
         """Read the updates after `seq`; None when they are no longer kept."""
         with self._lock:
             record = self._find(session)
-            return self._updates_since(record, seq) if record else None
+            return record.updates_since(seq) if record else None
 
     def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
         """Renew the sessions' lives; give each one's `seq`, None for those that are gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from manyhands.store import limits
@@ -46,3 +47,8 @@ class Record:
     floor: int = 0
     tokens: float = 0.0
     tokens_at: int = 0
+
+    def updates_since(self, seq: int) -> Sequence[bytes] | None:
+        """Give the updates after a number; None when they are no longer kept."""
+        missed = self.seq - seq
+        return list(self.log)[len(self.log) - missed :] if 0 <= missed <= len(self.log) else None

@@ -78,6 +78,10 @@ class RedisStore:
         info = msgpack.packb([dict(session.headers), dict(session.cookies)])
         self._run("create", session.id, session.defaults, session.version, info)
 
+    def delete(self, session: str) -> None:
+        """End a session with all that it holds."""
+        self._run("delete", session)
+
     def accept(self, letters: Sequence[Letter]) -> Sequence[Receipt]:
         """Append each letter to its session's mailbox, durably and in order, in one round trip."""
         script, settings = load_script("accept"), self.settings
