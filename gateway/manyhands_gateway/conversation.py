@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from manyhands import envelopes, wire
@@ -17,7 +16,9 @@ from manyhands_gateway.connection import Connection
 from manyhands_gateway.handler_names import HandlerNames
 from manyhands_gateway.hub import Hub
 from manyhands_gateway.protocol import Accept, Action, Cancel, Close, Join, Reject
+from manyhands_gateway.sessions import Handshake as Handshake
 from manyhands_gateway.sessions import Sessions
+from manyhands_gateway.verification import Verification
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +40,7 @@ class Services:
     names: HandlerNames
     hub: Hub
     accepter: Accepter
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """What the app may know of the request that opened a connection."""
-
-    #: Without `Cookie`.
-    headers: Mapping[str, str]
-    cookies: Mapping[str, str]
+    verification: Verification
 
 
 class Conversation:
@@ -94,21 +87,35 @@ class Conversation:
             self._put_off(Rejection.UNAVAILABLE, str(error), error.retry_after)
 
     def _join_or_raise(self, hello: Hello) -> None:
-        sessions, resumed = self._services.sessions, hello.session is not None
-        if hello.session is None:
-            session = sessions.begin(self._handshake.headers, self._handshake.cookies)
+        named, session = self._handshake.named, None
+        begins = hello.session is None and (named is None or named.is_new)
+        if begins:
+            session = self._begin()
             if session is None:
-                message = "no worker has announced the app yet; start one with `manyhands worker`"
-                self._put_off(Rejection.NO_WORKER, message, HELLO_AGAIN)
                 return
         else:
-            session = sessions.verify(hello.session)
+            session = self._services.sessions.verify(hello.session, named)
         self._connection.client = hello.client
         self._session = session or ""
         # What a browser saw of another session means nothing in this one.
-        seq = hello.seq if resumed else None
-        if session is None or not self._services.hub.join(self._connection, session, seq, resumed=resumed):
+        seq = None if hello.session is None else hello.seq
+        if session is None or not self._services.hub.join(self._connection, session, seq, resumed=not begins):
             self._connection.close(wire.Close.SESSION_UNKNOWN, "the session is unknown or has expired")
+
+    def _begin(self) -> str | None:
+        """Begin a session and give its id; None where the browser has been told why there is none."""
+        sessions, handshake = self._services.sessions, self._handshake
+        announced = sessions.announced()
+        if not announced:
+            message = "no worker has announced the app yet; start one with `manyhands worker`"
+            self._put_off(Rejection.NO_WORKER, message, HELLO_AGAIN)
+            return None
+        # The hello has come; how long the verifiers take is bounded there.
+        self._connection.deadline = None
+        if not self._services.verification.lets_in(announced, handshake.headers, handshake.cookies):
+            self._connection.close(wire.Close.REFUSED, "the app's session verifiers refused the session")
+            return None
+        return sessions.begin(announced[0], handshake)
 
     def _put_off(self, code: Rejection, message: str, retry_after: float) -> None:
         """Answer a hello with `rejected`: the browser will repeat it on this connection."""

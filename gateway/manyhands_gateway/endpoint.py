@@ -14,7 +14,8 @@ from manyhands_gateway.conversation import Conversation, Handshake
 from manyhands_gateway.forwarded import network_of
 from manyhands_gateway.frames import SUBPROTOCOLS
 from manyhands_gateway.gateway import Gateway
-from manyhands_gateway.origin import is_allowed
+from manyhands_gateway.origin import is_allowed, is_https
+from manyhands_gateway.session_cookie import SessionCookie, answer_with, real_socket
 
 PATH = "/_mh/ws"
 _ENDPOINT = "mh_socket"
@@ -26,10 +27,12 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
     app.config["SOCK_SERVER_OPTIONS"] = {**socket.SERVER_OPTIONS, "subprotocols": list(SUBPROTOCOLS)}
     settings = gateway.settings
     limit = socket.frame_limit(settings.max_payload)
+    cookie = SessionCookie(settings, gateway.store) if settings.session_cookie else None
 
     def connect(server: Any) -> None:
+        server.sock = real_socket(server.sock)
         connection = Connection(server.sock, server.subprotocol, settings)
-        conversation = Conversation(connection, _handshake(), gateway.services)
+        conversation = Conversation(connection, _handshake(cookie), gateway.services)
         gateway.connections.add(connection)
         try:
             socket.serve(server, connection, conversation, limit)
@@ -37,7 +40,7 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
             gateway.connections.discard(connection)
 
     Sock(app).route(PATH, endpoint=_ENDPOINT)(connect)
-    app.before_request(lambda: _refuse(gateway) if request.endpoint == _ENDPOINT else None)
+    app.before_request(lambda: _refuse(gateway, cookie) if request.endpoint == _ENDPOINT else None)
     app.teardown_request(lambda _: _leave(gateway))
     app.add_url_rule(PATH, "mh_no_socket", _ask_for_upgrade)
     app.register_error_handler(RemoteProtocolError, _explain_handshake)
@@ -51,7 +54,7 @@ def _explain_handshake(error: RemoteProtocolError) -> Response:
     return Response(f"not a WebSocket handshake: {error}\n", 400, mimetype="text/plain")
 
 
-def _refuse(gateway: Gateway) -> Response | None:
+def _refuse(gateway: Gateway, cookie: SessionCookie | None) -> Response | None:
     """Refuse what may not connect, with an HTTP status that says why."""
     if request.method != "GET":
         # Flask routes HEAD like GET, and wsproto, which never sees the method, would agree.
@@ -70,6 +73,10 @@ def _refuse(gateway: Gateway) -> Response | None:
         abort(400, f"name one of the subprotocols {', '.join(SUBPROTOCOLS)}")
     # flask-sock would agree to permessage-deflate, which costs each connection hundreds of KB.
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+    if cookie is not None:
+        https = is_https(origin, request.is_secure)
+        g.mh_named = cookie.read(request.cookies, https=https)
+        answer_with(request.environ, cookie.header(g.mh_named, https=https))
     return None
 
 
@@ -90,6 +97,7 @@ def _leave(gateway: Gateway) -> None:
         gateway.admission.leave(address)
 
 
-def _handshake() -> Handshake:
+def _handshake(cookie: SessionCookie | None) -> Handshake:
     headers = {name: value for name, value in request.headers.items() if name.lower() != "cookie"}
-    return Handshake(headers, request.cookies.to_dict())
+    cookies = request.cookies.to_dict()
+    return Handshake(headers, cookies) if cookie is None else Handshake(headers, cookie.without(cookies), g.mh_named)

@@ -31,6 +31,15 @@ def is_allowed(origin: str | None, host: str, allowed: Sequence[str], *, secure:
     return page == _parse(f"{page[0]}://{host}")
 
 
+def is_https(origin: str | None, is_secure: bool) -> bool:
+    """Tell whether a browser's handshake has come over https; `is_secure` says what the server knows of that.
+
+    A page of https can't open a socket without it, so its Origin tells, also behind a proxy that we don't know of.
+    """
+    page = _parse(origin) if origin else None
+    return is_secure or (page is not None and page[0] == "https")
+
+
 def _parse(origin: str) -> tuple[str, str, int] | None:
     """Give scheme, host and port, so that what means the same is equal; None for what is no origin of a web page."""
     try:

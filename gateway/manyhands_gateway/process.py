@@ -121,6 +121,8 @@ def run(settings: Settings, host: str, port: int, processes: int) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # Asked for here, where a missing one still ends the command with a clear word.
     _ = (settings.redis, settings.broker, settings.secrets, find_directory(settings))
+    if settings.weak_keys and not settings.dev:
+        log.warning("MANYHANDS_SECRET_KEY holds a key of few different characters, with which anybody can sign tokens")
     listener = listen(host, port)
     settings = replace(settings, max_connections=_allow_many_files(settings.max_connections))
     print(f"manyhands gateway: listening on {_url(listener)}", flush=True)

@@ -10,14 +10,35 @@ import msgpack
 
 from manyhands import envelopes, fields
 from manyhands.settings import Settings
-from manyhands.store.contract import Session, Store, Welcome
+from manyhands.store.contract import Announcement, Session, Store, Welcome
 from manyhands.wire import SUBPROTOCOL_JSON, Key
 from manyhands_gateway.defaults import DefaultsCache
 from manyhands_gateway.frames import pack, transcode
 from manyhands_gateway.framing import data_frame
-from manyhands_gateway.tokens import Tokens, new_session_id
+from manyhands_gateway.tokens import Tokens, new_session_id, public_name
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The session that a browser's cookie names."""
+
+    session: str
+    #: It was made at this very handshake: there is no such session yet.
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the request that opened a connection says."""
+
+    #: Without `Cookie`.
+    headers: Mapping[str, str]
+    #: Without the one that names the session.
+    cookies: Mapping[str, str]
+    #: None where sessions are named by the tokens of hellos.
+    named: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +65,35 @@ class Sessions:
         self._tokens = Tokens(settings)
         self.defaults = DefaultsCache(store, settings.session_ttl)
 
-    def begin(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> str | None:
-        """Create a session and give its id; None when no worker has ever announced the app."""
-        announcement = self._store.announcement()
-        if announcement is None:
-            return None
-        session = Session(new_session_id(), announcement.defaults, announcement.version, headers, cookies)
-        self._store.create(session)
-        return session.id
+    def announced(self) -> Sequence[Announcement]:
+        """Read what is announced, the newest first; nothing when no worker has ever announced the app."""
+        return self._store.announcements()
 
-    def verify(self, token: str) -> str | None:
-        """Give the session that a token names, whether or not it still lives; None for a forged one."""
-        return self._tokens.verify(token)
+    def begin(self, announcement: Announcement, handshake: Handshake) -> str:
+        """Create a session and give its id, which is always one of our making."""
+        session_id = handshake.named.session if handshake.named else new_session_id()
+        headers, cookies = handshake.headers, handshake.cookies
+        self._store.create(Session(session_id, announcement.defaults, announcement.version, headers, cookies))
+        return session_id
+
+    def verify(self, token: str | None, named: Named | None) -> str | None:
+        """Give the session that a hello asks for, whether or not it still lives; None for a forged token.
+
+        `named`: what the cookie says, which alone counts where there is one. Then the hello's token is the public name
+        that a welcome gave, and tells whether the browser means the same session.
+        """
+        if named is None:
+            return self._tokens.verify(token or "")
+        return named.session if token in (None, public_name(named.session)) else None
 
     def greet(self, session: str, client: str, seq: int | None, *, resumed: bool) -> Greeting | None:
         """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown."""
         welcome = self._store.welcome(session, client, seq)
         if welcome is None:
             return None
+        name = public_name(session) if self._settings.session_cookie else self._tokens.sign(session)
         head = envelopes.welcome(
-            self._tokens.sign(session), resumed=resumed, seq=welcome.seq, n=welcome.highest_n, pending=welcome.pending
+            name, resumed=resumed, seq=welcome.seq, n=welcome.highest_n, pending=welcome.pending
         )
         encoded = {key: pack(value) for key, value in head.items()}
         encoded[Key.ENDED] = msgpack.Packer().pack_array_header(len(welcome.ended)) + b"".join(welcome.ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import secrets
 
@@ -18,6 +19,12 @@ MAX_TOKEN = 200
 def new_session_id() -> str:
     """Make the id of a new session."""
     return secrets.token_urlsafe(ID_BYTES)
+
+
+def public_name(session: str) -> str:
+    """Make what tells sessions apart and gives access to none, for pages whose scripts may not have the token."""
+    digest = hashlib.sha256(f"the public name of {session}".encode()).digest()
+    return "public-" + base64.urlsafe_b64encode(digest[:ID_BYTES]).rstrip(b"=").decode()
 
 
 class Tokens:

@@ -48,7 +48,7 @@ class Verification:
     ) -> bool:
         """Tell whether a session may begin. Waits for a worker. Raises `Unavailable` when that can't be known.
 
-        Every version that has workers counts, so that while a deploy goes on none of them opens what another one guards.
+        Every version that has workers counts: while a deploy goes on none opens what another one guards.
         """
         verifying = next((one for one in announced if VERIFY_SESSION in one.handlers), None)
         if verifying is None:

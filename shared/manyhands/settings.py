@@ -21,6 +21,10 @@ ADDRESS_HANDSHAKES, ADDRESS_CONNECTIONS = 20.0, 1000
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
+#: Characters that a key has at least, and how many different ones a good one has: a line of x's guards nothing.
+KEY_LENGTH, KEY_CHARACTERS = 16, 8
+
+
 def _text(text: str) -> str:
     return text
 
@@ -95,7 +99,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 def _keys(text: str) -> tuple[str, ...]:
     keys = _words(text)
-    if not keys or any(len(key) < 16 for key in keys):
+    if not keys or any(len(key) < KEY_LENGTH for key in keys):
         raise ValueError
     return keys
 
@@ -127,6 +131,10 @@ def _nesting(text: str) -> int:
 
 def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word) for word in _words(text))
+
+
+def _switch(text: str) -> bool:
+    return {"off": False, "0": False, "on": True, "1": True}[text.lower()]
 
 
 def _flag(text: str) -> bool:
@@ -171,12 +179,17 @@ class Settings:
     port: int = variable("PORT", _port, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
     secret_keys: tuple[str, ...] = variable(
         "MANYHANDS_SECRET_KEY", _keys, (),
-        "a secret of at least 16 characters, the newest first where several are separated by commas",
+        "a secret of at least 16 characters; where several are separated by commas, the first "
+        "signs and all are accepted",
         "signs session tokens; required outside `manyhands dev`",
     )  # fmt: skip
     allowed_origins: tuple[str, ...] = variable(
         "MANYHANDS_ALLOWED_ORIGINS", _origins, (), "origins such as https://example.org, separated by commas, or *",
         "the origins whose pages may connect; the page's own host unless set",
+    )  # fmt: skip
+    session_cookie: bool = variable(
+        "MANYHANDS_SESSION_COOKIE", _switch, False, "on or off",
+        "keep session tokens in an HttpOnly cookie, out of reach of a page's scripts",
     )  # fmt: skip
     namespace: str = variable(
         "MANYHANDS_NAMESPACE", _namespace, "mh", "1 to 64 letters, digits, dots, dashes or underscores",
@@ -277,6 +290,11 @@ class Settings:
             # Every browser that has nothing to say would be taken for dead.
             expected = f"more than the {settings.ping_every:g} seconds of MANYHANDS_PING_EVERY"
             raise SettingError("MANYHANDS_DEAD_AFTER", f"{settings.dead_after:g}", expected)
+        if settings.session_cookie and "*" in settings.allowed_origins:
+            # Any page could then open a socket that the browser sends the cookie with.
+            raise SettingError(
+                "MANYHANDS_ALLOWED_ORIGINS", "*", "origins by their names where MANYHANDS_SESSION_COOKIE is on"
+            )
         return settings
 
     @property
@@ -305,6 +323,11 @@ class Settings:
                 "(make one with `python -c 'import secrets; print(secrets.token_urlsafe(32))'`)",
             )  # fmt: skip
         return self.secret_keys
+
+    @property
+    def weak_keys(self) -> int:
+        """How many keys can be guessed, since they repeat a few characters."""
+        return sum(len(set(key)) < KEY_CHARACTERS for key in self.secret_keys)
 
     @property
     def rate_burst(self) -> float:

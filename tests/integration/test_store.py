@@ -87,6 +87,26 @@ def test_an_unknown_session_accepts_nothing_and_welcomes_nobody(store: Store) ->
     assert store.updates_since("nobody", 0) is None
 
 
+def test_a_deleted_session_is_unknown_and_what_runs_in_it_is_given_up(store: Store) -> None:
+    store.create(Session("s", "d", "v1"))
+    store.accept([letter(1), letter(2)])
+    assert store.begin("s", "detached")
+    store.commit(write("detached", ending=Ending.DETACH, ops=assign(("a",), 1), update=(b"u", b"")))
+    assert store.begin("s", "turn")
+    store.delete("s")
+    store.delete("s")
+    assert store.keep(["s"]) == [None]
+    assert store.welcome("s", "c", None) is None
+    assert store.accept([letter(3)])[0].verdict is Verdict.UNKNOWN_SESSION
+    assert list(store.renew([("s", "turn"), ("s", "detached")])) == [False, False]
+    for token in ("turn", "detached"):
+        with pytest.raises(TurnLost):
+            store.commit(write(token, k=2))
+    assert list(store.ring_overdue(None, True)) == []
+    store.create(Session("s", "d", "v1"))
+    assert field_of(store, "a") is None
+
+
 def test_events_begin_in_the_order_in_which_they_were_accepted(store: Store) -> None:
     store.accept([letter(n, str(n).encode()) for n in (1, 2, 3)])
     turn = store.begin("s", "t1")

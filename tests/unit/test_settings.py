@@ -23,7 +23,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 def test_the_variables_are_those_of_the_contract() -> None:
     assert set(VARIABLES) == {
         "REDIS_URL", "MANYHANDS_BROKER_URL", "MANYHANDS_APP", "PORT", "MANYHANDS_SECRET_KEY",
-        "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT", "MANYHANDS_PARTIAL_INTERVAL",
+        "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_SESSION_COOKIE", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT",
+        "MANYHANDS_PARTIAL_INTERVAL",
         "MANYHANDS_SESSION_TTL", "MANYHANDS_MAX_ATTEMPTS", "MANYHANDS_LEASE", "MANYHANDS_MAX_DETACHED",
         "MANYHANDS_MAX_PAYLOAD", "MANYHANDS_MAILBOX_LIMIT", "MANYHANDS_RATE_LIMIT", "MANYHANDS_MAX_WAITING",
         "MANYHANDS_MAX_NESTING", "MANYHANDS_MAX_CONNECTIONS", "MANYHANDS_TRUSTED_PROXIES",
@@ -49,6 +50,8 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
         ("MANYHANDS_SECRET_KEY", "a" * 16 + ", " + "b" * 20, ("a" * 16, "b" * 20)),
         ("MANYHANDS_ALLOWED_ORIGINS", "https://a.example/, http://b:8000", ("https://a.example", "http://b:8000")),
         ("MANYHANDS_ALLOWED_ORIGINS", "*", ("*",)),
+        ("MANYHANDS_SESSION_COOKIE", "on", True),
+        ("MANYHANDS_SESSION_COOKIE", "OFF", False),
         ("MANYHANDS_NAMESPACE", "shop-2.blue", "shop-2.blue"),
         ("MANYHANDS_TURN_LIMIT", "0.05", 0.05),
         ("MANYHANDS_MAX_DETACHED", "10", (10, 200)),
@@ -94,6 +97,7 @@ def test_a_good_value_is_read(variable: str, text: str, value: object) -> None:
         ("MANYHANDS_SECRET_KEY", ","),
         ("MANYHANDS_ALLOWED_ORIGINS", "example.org"),
         ("MANYHANDS_ALLOWED_ORIGINS", "https://example.org/path"),
+        ("MANYHANDS_SESSION_COOKIE", "yes"),
         ("MANYHANDS_NAMESPACE", "with space"),
         ("MANYHANDS_NAMESPACE", "{braces}"),
         ("MANYHANDS_TURN_LIMIT", "0"),
@@ -167,3 +171,17 @@ def test_a_missing_redis_says_how_to_get_one() -> None:
 def test_a_missing_secret_says_how_to_make_one() -> None:
     with pytest.raises(SettingError, match=r"MANYHANDS_SECRET_KEY is not set.*token_urlsafe"):
         _ = Settings().secrets
+
+
+def test_a_short_key_is_refused_without_being_told_and_a_dull_one_is_counted() -> None:
+    with pytest.raises(SettingError, match=r"a text of 22 characters.*at least 16 characters") as caught:
+        Settings.from_environ({"MANYHANDS_SECRET_KEY": "good-0123456789,tooshy"})
+    assert "tooshy" not in str(caught.value)
+    assert Settings(secret_keys=("x" * 40, "good-0123456789abc")).weak_keys == 1
+
+
+def test_with_the_session_cookie_origins_must_be_named() -> None:
+    both = {"MANYHANDS_SESSION_COOKIE": "on", "MANYHANDS_ALLOWED_ORIGINS": "*"}
+    with pytest.raises(SettingError, match=r"MANYHANDS_ALLOWED_ORIGINS is '\*'.*MANYHANDS_SESSION_COOKIE"):
+        Settings.from_environ(both)
+    assert Settings.from_environ(both | {"MANYHANDS_ALLOWED_ORIGINS": "https://a.example"}).session_cookie

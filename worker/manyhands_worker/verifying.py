@@ -85,7 +85,7 @@ def _call(verifier: Verifier, session: Mapping[str, Any]) -> Any:
 
 def _is_false(answer: object) -> bool:
     # NumPy's comparisons give a False of its own, which an author can't be expected to tell from Python's.
-    return answer is False or (type(answer).__name__ in ("bool", "bool_") and not answer)
+    return type(answer).__name__ in ("bool", "bool_") and not answer
 
 
 def _raised(verifier: Verifier, session: Mapping[str, Any]) -> bool:

@@ -53,6 +53,8 @@ def show(name: str, value: Any) -> str:
             return "set (" + ", ".join(f"{len(key)} characters" for key in value) + ")"
         case "redis_url" | "broker_url_or_none":
             return mask(value)
+        case "session_cookie":
+            return "on" if value else "off"
         case "max_payload":
             return _size(value)
     match value:
