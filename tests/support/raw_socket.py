@@ -46,6 +46,15 @@ def close(code: int, reason: bytes = b"") -> bytes:
     return frame(struct.pack(">H", code) + reason, CLOSE)
 
 
+def handshake(
+    changed: Mapping[str, str | None] | None = None, *, method: str = "GET", version: str = "HTTP/1.1"
+) -> bytes:
+    """Make the request for an upgrade, with some headers changed or, where None, left out."""
+    headers = {**HEADERS, **(changed or {})}
+    lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
+    return "\r\n".join([f"{method} /_mh/ws {version}", *lines, "", ""]).encode("latin-1")
+
+
 class Frame(NamedTuple):
     """A frame that the gateway sent."""
 
@@ -70,18 +79,13 @@ class RawSocket:
 
     # --- the handshake ---
 
-    def request(
-        self,
-        changed: Mapping[str, str | None] | None = None,
-        *,
-        method: str = "GET",
-        path: str = "/_mh/ws",
-        version: str = "HTTP/1.1",
-    ) -> tuple[int, dict[str, str]]:
-        """Ask for an upgrade, with some headers changed or, where None, left out; give status and headers."""
-        headers = {**HEADERS, **(changed or {})}
-        lines = [f"{name}: {value}" for name, value in headers.items() if value is not None]
-        self.send("\r\n".join([f"{method} {path} {version}", *lines, "", ""]).encode("latin-1"))
+    def request(self, changed: Mapping[str, str | None] | None = None, **line: str) -> tuple[int, dict[str, str]]:
+        """Ask for an upgrade as `handshake` does; give status and headers."""
+        self.send(handshake(changed, **line))
+        return self.answer()
+
+    def answer(self) -> tuple[int, dict[str, str]]:
+        """Read the head of an answer; give status and headers."""
         while b"\r\n\r\n" not in self._rest:
             data = self._socket.recv(65536)
             assert data, f"no answer but {self._rest!r}"
