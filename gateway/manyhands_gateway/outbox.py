@@ -50,10 +50,11 @@ class Outbox:
         """Write a frame, now or when its turn comes. Does nothing after `finish`."""
         if self._finished:
             return
-        if len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES:
+        # Nothing waits behind nothing.
+        if self._current and (len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES):
             self._overflow()
-            return
-        self._write_or_keep(frame)
+        else:
+            self._write_or_keep(frame)
 
     def finish(self, frame: bytes, *, drop: bool = False) -> None:
         """Write a last frame, after all that waits or, with `drop`, after no more than the frame being written."""
@@ -71,21 +72,17 @@ class Outbox:
             self._bytes += len(frame)
             return
         # Nothing from here on lets another greenlet run, so no frame can slip in between.
-        sent = self._send_some(frame)
-        if sent is not None and sent < len(frame):
-            self._current = frame[sent:]
-            gevent.spawn(self._write)
-
-    def _send_some(self, data: bytes) -> int | None:
-        """Send what the socket takes without waiting; None when it is gone."""
         try:
             # gevent's own third parameter: a timeout of zero never waits.
-            return int(self._sock.send(data, 0, 0.0))
+            sent = self._sock.send(frame, 0, 0.0)
         except BlockingIOError:
-            return 0
+            sent = 0
         except OSError:
             self._broken()
-            return None
+            return
+        if sent < len(frame):
+            self._current = frame[sent:]
+            gevent.spawn(self._write)
 
     def _write(self) -> None:
         try:

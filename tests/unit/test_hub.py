@@ -10,6 +10,7 @@ from gevent.event import Event as Signal
 
 from manyhands.errors import Unavailable
 from manyhands.keys import Keys
+from manyhands.settings import Settings
 from manyhands.updates import Outcome, encode_update, splice
 from manyhands.wire import SUBPROTOCOL_MSGPACK
 from manyhands_gateway import hub as hub_module
@@ -71,7 +72,7 @@ class Browser(Connection):
     """A connection that notes what it is sent."""
 
     def __init__(self) -> None:
-        super().__init__(None, SUBPROTOCOL_MSGPACK, 1000)
+        super().__init__(None, SUBPROTOCOL_MSGPACK, Settings())
         self.seen: list[int | str] = []
         self.outbox = self  # type: ignore[assignment]
         self.updates = 0

@@ -50,8 +50,8 @@ class BrokenFrame(ManyHandsError):
 class Handshake:
     """The opening of one socket: `request` is what is sent, `feed` takes the answer."""
 
-    def __init__(self, address: Address) -> None:
-        self.address = address
+    def __init__(self, address: Address, subprotocol: str = SUBPROTOCOL_MSGPACK) -> None:
+        self.address, self.subprotocol = address, subprotocol
         self._key = base64.b64encode(secrets.token_bytes(16)).decode()
         self._answer = b""
 
@@ -61,7 +61,7 @@ class Handshake:
         return (
             f"GET {self.address.path} HTTP/1.1\r\nHost: {self.address.host_header}\r\n"
             f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {self._key}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL_MSGPACK}\r\n"
+            f"Sec-WebSocket-Key: {self._key}\r\nSec-WebSocket-Protocol: {self.subprotocol}\r\n"
             "User-Agent: manyhands-load\r\n\r\n"
         ).encode()
 
@@ -86,8 +86,8 @@ class Handshake:
         expected = base64.b64encode(hashlib.sha1((self._key + _GUID).encode()).digest()).decode()
         if headers.get("sec-websocket-accept") != expected:
             raise HandshakeRefused(self.address, 101, "its Sec-WebSocket-Accept is wrong")
-        if (chosen := headers.get("sec-websocket-protocol")) != SUBPROTOCOL_MSGPACK:
-            raise HandshakeRefused(self.address, 101, f"it speaks {chosen}, not {SUBPROTOCOL_MSGPACK}")
+        if (chosen := headers.get("sec-websocket-protocol")) != self.subprotocol:
+            raise HandshakeRefused(self.address, 101, f"it speaks {chosen}, not {self.subprotocol}")
 
 
 def encode_frame(payload: bytes, opcode: Opcode = Opcode.BINARY) -> bytes:
