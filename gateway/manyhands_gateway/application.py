@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from flask import Flask, Response, jsonify, render_template, send_from_directory
@@ -9,10 +10,12 @@ from werkzeug.exceptions import HTTPException, NotFound
 
 from manyhands.app_location import locate
 from manyhands.errors import AppNotFound, Unavailable
+from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands_gateway.endpoint import add_socket
 from manyhands_gateway.forwarded import Forwarded
 from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.metrics_page import add_metrics
 
 #: Where the gateway that an application belongs to is found in its `extensions`.
 EXTENSION = "manyhands"
@@ -20,8 +23,18 @@ EXTENSION = "manyhands"
 HIDDEN_SUFFIXES = frozenset({".py", ".pyc", ".pyo", ".pyi"})
 
 
-def create_app(settings: Settings, gateway: Gateway | None = None) -> Flask:
-    """Make the application. `gateway` is started by the caller; None makes one of the real parts."""
+def alone(gateway: Gateway) -> Mapping[str, Snapshot]:
+    """Give the numbers of a gateway that is a single process."""
+    return {"1": gateway.snapshot()}
+
+
+def create_app(
+    settings: Settings, gateway: Gateway | None = None, gather: Callable[[Gateway], Mapping[str, Snapshot]] = alone
+) -> Flask:
+    """Make the application. `gateway` is started by the caller; None makes one of the real parts.
+
+    `gather` gives the numbers of all processes that listen at the same port.
+    """
     directory = find_directory(settings)
     gateway = gateway or Gateway(settings)
     # Flask's own static folder would serve dotfiles and code.
@@ -31,6 +44,7 @@ def create_app(settings: Settings, gateway: Gateway | None = None) -> Flask:
     add_socket(app, gateway)
     _add_pages(app, gateway, directory)
     _add_health(app, gateway)
+    add_metrics(app, settings, lambda: gather(gateway))
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _explain)
     return app

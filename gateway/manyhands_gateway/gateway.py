@@ -13,6 +13,7 @@ import gevent
 from manyhands import envelopes
 from manyhands.doorbell import Doorbell
 from manyhands.keys import Keys
+from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
 from manyhands.store.redis_store import RedisStore
@@ -24,6 +25,7 @@ from manyhands_gateway.conversation import Services
 from manyhands_gateway.handler_names import HandlerNames
 from manyhands_gateway.housekeeper import Housekeeper
 from manyhands_gateway.hub import Hub
+from manyhands_gateway.meter import Meter
 from manyhands_gateway.readiness import Readiness
 from manyhands_gateway.ringer import Ringer
 from manyhands_gateway.sessions import Sessions
@@ -48,6 +50,7 @@ class Gateway:
     def __init__(self, settings: Settings, store: Store | None = None, doorbell: Any = None) -> None:
         """Make the parts; nothing is sent to Redis or the broker before `start`."""
         self.settings = settings
+        self.meter = Meter()
         self.store: Store = store or RedisStore.from_settings(settings)
         # With connections of its own: a crowd of joining browsers must not delay events.
         mailboxes: Store = store or RedisStore.from_settings(settings)
@@ -71,6 +74,20 @@ class Gateway:
     def connections(self) -> set[Connection]:
         """The sockets that are open."""
         return self.housekeeper.connections
+
+    @property
+    def open_connections(self) -> int:
+        """How many sockets are open."""
+        return len(self.connections)
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions have a browser here."""
+        return self.hub.sessions
+
+    def snapshot(self) -> Snapshot:
+        """Give this process's numbers, for `/metrics`."""
+        return self.meter.snapshot(self)
 
     def start(self) -> None:
         """Start every greenlet of the process."""

@@ -75,6 +75,11 @@ class Hub:
         if self._greenlet is not None:
             self._greenlet.kill()
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions have a browser here."""
+        return len(self._feeds)
+
     # --- called by the endpoint's greenlets ---
 
     def join(self, connection: Connection, session: str, seq: int | None, *, resumed: bool) -> bool:

@@ -6,17 +6,23 @@ import logging
 import resource
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import gevent
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.ggevent import GeventWorker
 
 from manyhands.errors import ManyHandsError
+from manyhands.logs import JSON, PLAIN, configure, log_uncaught
+from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
+from manyhands.siblings import answer_siblings, gather, make_directory, remove_directory
 from manyhands.tether import die_with
-from manyhands_gateway.application import EXTENSION, create_app, find_directory
+from manyhands_gateway.application import EXTENSION, alone, create_app, find_directory
 from manyhands_gateway.gateway import Gateway
 
 log = logging.getLogger(__name__)
@@ -71,12 +77,29 @@ class Worker(GeventWorker):  # type: ignore[misc]
         return gateway
 
 
+class PassingLogger(Logger):  # type: ignore[misc]
+    """gunicorn's log, written by our handler instead of its own."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the lines to whoever listens to all loggers."""
+        super().setup(cfg)
+        for one in (self.error_log, self.access_log):
+            one.handlers[:] = []
+            one.propagate = True
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn, configured by us alone: no files, no variables, no command line."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, processes: int) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, processes: int, log_style: str = PLAIN
+    ) -> None:  # fmt: skip
         # gunicorn takes the descriptor over, and asks for its number again at SIGHUP.
         self._settings, self._descriptor, self._processes = settings, listener.detach(), processes
+        self._log_style = log_style
+        self._siblings = make_directory() if processes > 1 else None
+        #: Which of the gateway's processes this is, from 1; set in each after the fork.
+        self.number = 1
         super().__init__()
 
     def load_config(self) -> None:
@@ -95,9 +118,12 @@ class Server(BaseApplication):  # type: ignore[misc]
             "keepalive": KEEP_ALIVE,
             "accesslog": None,
             "loglevel": "warning",
+            **({"logger_class": PassingLogger} if self._log_style == JSON else {}),
             "proc_name": "manyhands gateway",
             "control_socket_disable": True,
-            "post_fork": _tether,
+            "pre_fork": _number,
+            "post_fork": self._forked,
+            "on_exit": self._tidy,
         }
         for name, value in options.items():
             if name in self.cfg.settings:
@@ -105,29 +131,56 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         """Make a worker process's Flask application; gunicorn calls this after the fork."""
-        app = create_app(self._settings)
+        if self._log_style == JSON:
+            hub: Any = gevent.get_hub()
+            # What fails in a greenlet would be printed as it is.
+            hub.print_exception = lambda _, *failure: log_uncaught(*failure)
+        app = create_app(self._settings, gather=self._gather)
         gateway: Gateway = app.extensions[EXTENSION]
         gateway.start()
+        if self._siblings is not None:
+            answer_siblings(self._siblings, str(self.number), gateway.snapshot)
         return app
 
+    def _gather(self, gateway: Gateway) -> Mapping[str, Snapshot]:
+        if self._siblings is None:
+            return alone(gateway)
+        return gather(self._siblings, str(self.number), gateway.snapshot)
 
-def _tether(server: Any, worker: Any) -> None:
-    """Bind a process to gunicorn's arbiter: left alone, it would hold the port until it notices."""
-    die_with(worker.ppid)
+    def _forked(self, server: Any, worker: Any) -> None:
+        """Bind a process to gunicorn's arbiter: left alone, it would hold the port until it notices."""
+        die_with(worker.ppid)
+        self.number = worker.number
+
+    def _tidy(self, server: Any) -> None:
+        if self._siblings is not None:
+            remove_directory(self._siblings)
 
 
-def run(settings: Settings, host: str, port: int, processes: int) -> int:
+def _number(server: Any, worker: Any) -> None:
+    """Give a process that is about to be forked the lowest number that none of the others has.
+
+    It takes the place of one that has died, whose counters then begin again at 0 as Prometheus expects.
+    """
+    taken = {getattr(one, "number", 0) for one in server.WORKERS.values()}
+    worker.number = next(number for number in count(1) if number not in taken)
+
+
+def run(settings: Settings, host: str, port: int, processes: int, log_style: str = PLAIN) -> int:
     """Check what can be checked before the fork, say where we listen, and serve."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    configure(log_style, sys.stderr)
     # Asked for here, where a missing one still ends the command with a clear word.
     _ = (settings.redis, settings.broker, settings.secrets, find_directory(settings))
     if settings.weak_keys and not settings.dev:
         log.warning("MANYHANDS_SECRET_KEY holds a key of few different characters, with which anybody can sign tokens")
     listener = listen(host, port)
     settings = replace(settings, max_connections=_allow_many_files(settings.max_connections))
-    print(f"manyhands gateway: listening on {_url(listener)}", flush=True)
+    if log_style == JSON:
+        log.info("listening on %s", _url(listener))
+    else:
+        print(f"manyhands gateway: listening on {_url(listener)}", flush=True)
     try:
-        Server(settings, listener, processes).run()
+        Server(settings, listener, processes, log_style).run()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     return 0

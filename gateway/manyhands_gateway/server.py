@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from manyhands.settings import Settings
 
 
-def serve(settings: Settings, host: str, port: int, processes: int) -> int:
+def serve(settings: Settings, host: str, port: int, processes: int, log: str = "plain") -> int:
     """Serve until SIGTERM and give the exit code.
 
     Raises `SettingError` for a setting that is missing, `AppNotFound`, or `PortUnusable`.
@@ -19,4 +19,4 @@ def serve(settings: Settings, host: str, port: int, processes: int) -> int:
     monkey.patch_all()
     from manyhands_gateway.process import run
 
-    return run(settings, host, port, processes)
+    return run(settings, host, port, processes, log)

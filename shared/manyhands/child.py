@@ -44,7 +44,7 @@ class Program:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     waits_after: frozenset[int] = frozenset()
     stops_after: frozenset[int] = HOPELESS
-    #: What a line begins with by which it tells more than its exit code can.
+    #: What a line holds by which it tells more than its exit code can.
     sign: bytes | None = None
 
     def ending(self, code: int) -> Ending:
@@ -159,7 +159,7 @@ class Child:
 
     def _write(self, line: bytes) -> None:
         sign = self.program.sign
-        self.gave_sign |= sign is not None and line.startswith(sign)
+        self.gave_sign |= sign is not None and sign in line
         self._terminal.write(self.program.name, line)
 
 

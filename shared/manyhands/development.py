@@ -14,12 +14,13 @@ from manyhands.child import Child, Program, describe
 from manyhands.dev_folder import DevFolder
 from manyhands.embedded import EmbeddedRedis
 from manyhands.keys import Keys
+from manyhands.logs import JSON, PLAIN
 from manyhands.readiness import ask_ready, free_port, page_url
 from manyhands.redis_binary import find_redis_binary
 from manyhands.reload import can_watch, code_changes
 from manyhands.settings import Settings
 from manyhands.supervisor import Supervisor
-from manyhands.terminal import OWN_NAME, Terminal
+from manyhands.terminal import OWN_NAME, JsonTerminal, Terminal
 
 #: Seconds after which `dev` says why it is not ready yet.
 PATIENCE = 5.0
@@ -33,7 +34,7 @@ REDIS_INTERVAL = 0.5
 #: The exit code of a worker whose app can't be imported, among others: an edit may mend that, a restart does not.
 APP_IS_WRONG = 1
 
-#: How the line begins that a worker ends with when importing the app raised: see `manyhands.errors.AppImportError`.
+#: What the line holds that a worker ends with when importing the app raised: see `manyhands.errors.AppImportError`.
 IMPORT_RAISED = b"manyhands: importing the app"
 
 
@@ -41,12 +42,13 @@ class Development:
     """One run of `manyhands dev`. Made and run on the main thread's event loop."""
 
     def __init__(
-        self, settings: Settings, app: str, *, host: str, port: int, workers: int, reload: bool
+        self, settings: Settings, app: str, *, host: str, port: int, workers: int, reload: bool, log: str = PLAIN
     ) -> None:  # fmt: skip
         self._settings, self._app, self._location = settings, app, locate(app)
         self._host, self._port, self._reload = host, port, reload
         self._names = [f"worker.{i}" for i in range(1, workers + 1)]
-        self._terminal = Terminal(width=max(map(len, [OWN_NAME, *self._names])))
+        self._log = log
+        self._terminal = (JsonTerminal if log == JSON else Terminal)(width=max(map(len, [OWN_NAME, *self._names])))
         self._supervisor = Supervisor(self._terminal, on_wait=self._say_what_to_mend)
         self._workers: dict[str, Child] = {}
         self._told_why = False
@@ -85,12 +87,12 @@ class Development:
 
     def _start_children(self, environ: dict[str, str]) -> None:
         address = ["--host", self._host, "--port", str(self._port)]
-        self._supervisor.start(Program("gateway", manyhands("gateway", *address), environ))
+        self._supervisor.start(Program("gateway", manyhands("gateway", *address, "--log", self._log), environ))
         for name in self._names:
             self._start_worker(name, environ)
 
     def _start_worker(self, name: str, environ: dict[str, str]) -> None:
-        program = Program(name, manyhands("worker", self._app), environ)
+        program = Program(name, manyhands("worker", self._app, "--log", self._log), environ)
         if self._reload:
             program = Program(
                 name, program.command, environ,

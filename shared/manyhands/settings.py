@@ -18,6 +18,8 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
 #: What holds of one address where proxies are trusted to tell it, unless it is set.
 ADDRESS_HANDSHAKES, ADDRESS_CONNECTIONS = 20.0, 1000
+#: Where a port is listened on unless an address is given with it.
+EVERYWHERE = "0.0.0.0"
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -78,6 +80,20 @@ def _port(text: str) -> int:
     if not 0 <= number < 65536:
         raise ValueError
     return number
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Read a port, or an address and a port; an IPv6 address stands in brackets."""
+    host, _, port = text.rpartition(":")
+    if port == "0" or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise ValueError
+    return host.strip("[]") or EVERYWHERE, _port(port)
+
+
+def _token(text: str) -> str:
+    if len(text) < 16 or not text.isascii() or not text.isprintable():
+        raise ValueError
+    return text
 
 
 def _size(text: str) -> int:
@@ -274,6 +290,18 @@ class Settings:
         "MANYHANDS_SEND_WITHIN", _positive, 20.0, "a positive number of seconds",
         "how long a browser may take in nothing of what is sent to it before its connection ends",
     )  # fmt: skip
+    metrics_address: tuple[str, int] | None = variable(
+        "MANYHANDS_METRICS_PORT", _address, None, "a port number, or an address and a port such as 127.0.0.1:9100",
+        "the port at which workers answer `/metrics`; none unless set (a gateway answers at its own)",
+    )  # fmt: skip
+    metrics_token: str | None = variable(
+        "MANYHANDS_METRICS_TOKEN", _token, None, "at least 16 printable ASCII characters",
+        "the bearer token that a gateway's `/metrics` asks for; none unless set",
+    )  # fmt: skip
+    traces: str = variable(
+        "OTEL_TRACES_EXPORTER", {name: name for name in ("none", "otlp", "console")}.__getitem__, "none",
+        "none, otlp or console", "where traces are sent, with `pip install 'manyhands[otel]'`; see docs/metrics.md",
+    )  # fmt: skip
     dev: bool = variable("MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production")
 
     @classmethod
@@ -357,7 +385,7 @@ def _parse(metadata: Mapping[Any, Any], text: str) -> Any:
 
 def _hide(name: str, text: str) -> str:
     """Keep secrets out of an error that will be logged."""
-    if name == "MANYHANDS_SECRET_KEY":
+    if name in ("MANYHANDS_SECRET_KEY", "MANYHANDS_METRICS_TOKEN"):
         return f"a text of {len(text)} characters"
     text = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", text)
     return re.sub(r"(?i)(password=)[^&]*", r"\1***", text)

@@ -92,12 +92,14 @@ class Supervisor:
         return ended.done()
 
 
-def supervise(programs: Sequence[Program], patience: Patience | None = None) -> int:
+def supervise(
+    programs: Sequence[Program], patience: Patience | None = None, terminal: type[Terminal] = Terminal
+) -> int:
     """Keep programs running until a signal, or the final end of one of them, stops all. Gives the exit code."""
 
     async def until_stopped() -> int:
         width = max(len(name) for name in [OWN_NAME, *(program.name for program in programs)])
-        supervisor = Supervisor(Terminal(width=width), patience)
+        supervisor = Supervisor(terminal(width=width), patience)
         supervisor.obey_signals()
         for program in programs:
             supervisor.start(program)

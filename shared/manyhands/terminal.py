@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from manyhands.logs import json_fields
 
 #: The name under which the supervising process itself speaks.
 OWN_NAME = "manyhands"
@@ -36,11 +40,14 @@ class Terminal:
     def write(self, name: str, line: bytes) -> None:
         """Write one line of a process, without its line break."""
         try:
-            self._stream.write(self._prefix(name) + line + b"\n")
+            self._stream.write(self._make_line(name, line) + b"\n")
             self._stream.flush()
         except (BrokenPipeError, ValueError):
             # Whoever read the output has gone, as in `manyhands dev | head`; the processes need not die of it.
             self._stream = _nowhere()
+
+    def _make_line(self, name: str, line: bytes) -> bytes:
+        return self._prefix(name) + line
 
     def _prefix(self, name: str) -> bytes:
         text = f"{name:<{self._width}} | "
@@ -48,6 +55,26 @@ class Terminal:
             return text.encode()
         colour = self._colours.setdefault(name, COLOURS[1 + (len(self._colours) - 1) % (len(COLOURS) - 1)])
         return f"\x1b[{colour}m{text}\x1b[0m".encode()
+
+
+class JsonTerminal(Terminal):
+    """Writes one JSON object a line, each with the name of its process; whatever is none becomes the message of one."""
+
+    def say(self, text: str) -> None:
+        """Write a message of our own."""
+        self.write(OWN_NAME, text.strip().encode(errors="replace"))
+
+    def _make_line(self, name: str, line: bytes) -> bytes:
+        fields = _read_object(line) or json_fields(time.time(), "info", name, line.decode(errors="backslashreplace"))
+        return json.dumps({**fields, "process": name}).encode()
+
+
+def _read_object(line: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line) if line.startswith(b"{") else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _nowhere() -> BinaryIO:

@@ -6,10 +6,13 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 from manyhands.app_location import locate
 from manyhands.errors import AppImportError
+from manyhands.logs import JSON, PLAIN, configure
 from manyhands.settings import Settings
+from manyhands.siblings import answer_siblings
 from manyhands.store.contract import Announcement
 from manyhands.store.redis_store import RedisStore
 from manyhands_worker.consumer import make_consumer, stop_consuming
@@ -17,7 +20,7 @@ from manyhands_worker.drain import drain
 from manyhands_worker.flusher import Flusher
 from manyhands_worker.heart import Heart
 from manyhands_worker.loader import LoadedApp, format_import_error, load
-from manyhands_worker.output import Output, capture_streams, capturing
+from manyhands_worker.output import Output, capture_streams, capturing, current_subject
 from manyhands_worker.parts import Parts
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.verifying import with_verifying
@@ -25,19 +28,24 @@ from manyhands_worker.verifying import with_verifying
 log = logging.getLogger("manyhands.worker")
 
 
-def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
+def run_worker(
+    settings: Settings, app: str | None, *, concurrency: int,
+    log_style: str = PLAIN, siblings: tuple[Path, str] | None = None,
+) -> int:  # fmt: skip
     """Run a worker process until SIGTERM or SIGINT; ends the process.
 
+    `siblings`: where, and under which name, it tells its numbers to the process that answers for several.
     Raises `AppError` when the app can't be loaded, `Unavailable` when Redis does not answer at the start.
     """
-    _configure_logging()
-    loaded = with_verifying(_load(app))
+    configure(log_style, sys.__stderr__, logging.WARNING, current_subject)
+    loaded = with_verifying(_load(app, log_style))
     store = RedisStore.from_settings(settings)
     store.ping()
     ringing = Ringing(settings)
     parts = Parts.make(settings, store, loaded, ringing, concurrency)
     heart = Heart(store, parts.running, ringing, settings.lease)
     flusher = Flusher(store, parts.running, settings.partial_interval)
+    _tell_numbers(parts, siblings)
     ringing.start()
     parts.start()
     flusher.start()
@@ -54,9 +62,9 @@ def run_worker(settings: Settings, app: str | None, *, concurrency: int) -> int:
     os._exit(0 if parts.running.stopping else 1)
 
 
-def _load(app: str | None) -> LoadedApp:
+def _load(app: str | None, log_style: str) -> LoadedApp:
     location = locate(app)
-    capture_streams()
+    capture_streams(stray=log_style == JSON)
     output = Output("import")
     try:
         with capturing(output):
@@ -76,10 +84,11 @@ def _announcement(app: LoadedApp) -> Announcement:
     return Announcement(app.version, described, app.defaults_hash)
 
 
-def _configure_logging() -> None:
-    handler = logging.StreamHandler(sys.__stderr__)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("manyhands").setLevel(logging.INFO)
+def _tell_numbers(parts: Parts, siblings: tuple[Path, str] | None) -> None:
+    """Answer `/metrics`, if anybody may ask."""
+    if siblings is not None:
+        answer_siblings(*siblings, parts.snapshot)
+    elif parts.settings.metrics_address is not None:
+        from manyhands.metrics_port import MetricsPort
+
+        MetricsPort(*parts.settings.metrics_address, lambda: {"1": parts.snapshot()}).start()

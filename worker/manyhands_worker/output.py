@@ -9,10 +9,13 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TextIO
+
+from manyhands.logs import Subject
 
 log = logging.getLogger("manyhands.output")
 
@@ -21,6 +24,7 @@ LONGEST_LINE = 16_384
 
 
 _current: ContextVar[Output | None] = ContextVar("manyhands_output", default=None)
+_logging: ContextVar[bool] = ContextVar("manyhands_logging", default=False)
 
 
 class Output:
@@ -46,11 +50,31 @@ class Output:
 
     def _log(self, line: str) -> None:
         # The app may log to the standard streams itself: what that writes must not come back here.
-        token = _current.set(None)
+        token = _logging.set(True)
         try:
             log.info("%s | %s", self.source, line, extra={"source": self.source})
         finally:
-            _current.reset(token)
+            _logging.reset(token)
+
+
+def current_subject() -> Subject | None:
+    """Give the event whose handler runs in this context."""
+    output = _current.get()
+    return output.source if output is not None and isinstance(output.source, Subject) else None
+
+
+class StrayOutput(Output):
+    """What is printed where no handler runs: in threads of the app's own, which all write here."""
+
+    def __init__(self) -> None:
+        super().__init__("app")
+        # Held while a text is cut into lines and logged.
+        self._writing = threading.Lock()
+
+    def write(self, text: str) -> None:
+        """Log every line that is complete."""
+        with self._writing:
+            super().write(text)
 
 
 @contextmanager
@@ -66,13 +90,14 @@ def capturing(output: Output) -> Iterator[None]:
 class CapturedStream(io.TextIOBase):
     """A standard stream that writes to the current event's output, and to the real stream where there is none."""
 
-    def __init__(self, real: TextIO) -> None:
-        self.real = real
+    def __init__(self, real: TextIO, stray: Output | None = None) -> None:
+        """`stray` takes what is printed where there is no event; None: the real stream does."""
+        self.real, self._stray = real, stray
 
     def write(self, text: str) -> int:
         """Write text; gives its length."""
-        output = _current.get()
-        if output is None:
+        output = _current.get() or self._stray
+        if output is None or _logging.get():
             return self.real.write(text)
         output.write(text)
         return len(text)
@@ -103,9 +128,9 @@ class CapturedStream(io.TextIOBase):
         return self.real.encoding
 
 
-def capture_streams() -> None:
-    """Replace the standard streams, once per process."""
+def capture_streams(*, stray: bool = False) -> None:
+    """Replace the standard streams, once per process; with `stray`, nothing is written to them as it is."""
     for name in ("stdout", "stderr"):
         real = getattr(sys, name)
         if not isinstance(real, CapturedStream):
-            setattr(sys, name, CapturedStream(real))
+            setattr(sys, name, CapturedStream(real, StrayOutput() if stray else None))

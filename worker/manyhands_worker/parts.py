@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from manyhands.loaded_app import LoadedApp
+from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
 from manyhands_worker.defaults import DefaultsCache
 from manyhands_worker.event_loop import EventLoop
+from manyhands_worker.meter import Meter
 from manyhands_worker.ringing import Ringing
+from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
 from manyhands_worker.versions import OtherVersions
 from manyhands_worker.watcher import Watcher
@@ -36,6 +40,7 @@ class Parts:
     detaching: ThreadPoolExecutor
     versions: OtherVersions
     defaults: DefaultsCache
+    meter: Meter
 
     @classmethod
     def make(cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing, concurrency: int) -> Parts:
@@ -54,7 +59,13 @@ class Parts:
             detaching=ThreadPoolExecutor(DETACHING_THREADS, thread_name_prefix="manyhands-detach"),
             versions=OtherVersions(store, app.version),
             defaults=DefaultsCache(store, app, settings),
+            meter=Meter(),
         )
+
+    def snapshot(self) -> Snapshot:
+        """Give the process's numbers, for `/metrics`."""
+        phases = Counter(run.phase for run in self.running.runs())
+        return self.meter.snapshot(phases[Phase.TURN], phases[Phase.DETACHED])
 
     def start(self) -> None:
         """Start the threads that watch handlers and run async ones."""

@@ -13,6 +13,7 @@ from manyhands import codec
 from manyhands.errors import NotSerialisable, TurnLost
 from manyhands.fields import Tree, build_tree
 from manyhands.letters import Body
+from manyhands.logs import Subject
 from manyhands.paths import decode_path
 from manyhands.state_root import StateRoot
 from manyhands.store.contract import Commit, Committed, Ending, Fields, Refresh, Turn
@@ -51,7 +52,7 @@ class Run:
         self.session = turn.session.id
         self.token = turn.token
         self.root = StateRoot(build_tree(defaults, fields), self.session)
-        self.output = Output(f"{self.session[:8]} {turn.client[:8]}/{turn.n} {body.handler}")
+        self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
         self.phase = Phase.TURN
         #: When its handler began, by `time.monotonic`; None before.
         self.began: float | None = None

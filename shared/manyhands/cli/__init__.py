@@ -75,13 +75,21 @@ def _run(arguments: argparse.Namespace) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(Exit.WRONG)
     except Unavailable as error:
-        return complain(error, Exit.UNREACHABLE)
+        return complain(error, Exit.UNREACHABLE, getattr(arguments, "log", ""))
     except (SettingError, AppError, ManyHandsError) as error:
-        return complain(error, Exit.WRONG)
+        return complain(error, Exit.WRONG, getattr(arguments, "log", ""))
     return code
 
 
-def complain(error: Exception, code: Exit) -> int:
-    """Say what was wrong on stderr."""
-    print(f"manyhands: {error}", file=sys.stderr)
+def complain(error: Exception, code: Exit, log: str = "") -> int:
+    """Say what was wrong on stderr, as `--log` asks for."""
+    line = f"manyhands: {error}"
+    if log == "json":
+        import json
+        import time
+
+        from manyhands.logs import json_fields
+
+        line = json.dumps(json_fields(time.time(), "error", "manyhands", line))
+    print(line, file=sys.stderr)
     return int(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from manyhands.cli.gateway import count, port_number
+from manyhands.cli.gateway import add_log_flag, count, port_number
 from manyhands.settings import Settings
 
 
@@ -21,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=count, default=1, help="worker processes (default: %(default)s)")
     parser.add_argument("--no-reload", action="store_true", help="keep the workers when the app's code changes")
+    add_log_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,5 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     development = Development(
         settings, arguments.app or settings.app or ".",
         host=arguments.host, port=arguments.port, workers=arguments.workers, reload=not arguments.no_reload,
+        log=arguments.log,
     )  # fmt: skip
     return asyncio.run(development.run())

@@ -13,6 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="0.0.0.0", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=port_number, help="the port to listen on (default: PORT, or 8000)")
     parser.add_argument("--processes", type=count, default=1, help="gateway processes (default: %(default)s)")
+    add_log_flag(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,7 +22,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = Settings.from_environ(os.environ)
     port = settings.port if arguments.port is None else arguments.port
-    return int(serve(settings, host=arguments.host, port=port, processes=arguments.processes))
+    return int(serve(settings, host=arguments.host, port=port, processes=arguments.processes, log=arguments.log))
+
+
+def add_log_flag(parser: argparse.ArgumentParser) -> None:
+    """Declare how log lines look; whatever ends the command is written in the same way."""
+    parser.add_argument(
+        "--log", choices=("plain", "json"), default="plain",
+        help="log lines as text, or as one JSON object each (default: %(default)s)",
+    )  # fmt: skip
 
 
 def port_number(text: str) -> int:

@@ -51,6 +51,11 @@ def show(name: str, value: Any) -> str:
     match name:
         case "secret_keys":
             return "set (" + ", ".join(f"{len(key)} characters" for key in value) + ")"
+        case "metrics_token":
+            return f"set ({len(value)} characters)"
+        case "metrics_address":
+            host, port = value
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         case "redis_url" | "broker_url_or_none":
             return mask(value)
         case "session_cookie":

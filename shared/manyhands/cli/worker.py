@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
-from manyhands.cli.gateway import count
+from manyhands.cli.gateway import add_log_flag, count
 from manyhands.settings import Settings
 
 
@@ -21,28 +24,70 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--concurrency", type=count, default=8, help="events that one process runs at a time (default: %(default)s)"
     )
+    add_log_flag(parser)
+    # Of several processes: where each tells its numbers to the one that started it, and under which name.
+    parser.add_argument("--siblings", type=_sibling, help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Take turns until SIGTERM, in this process or in several of its children."""
     settings = Settings.from_environ(os.environ)
     if arguments.app:
-        settings = dataclasses.replace(settings, app=arguments.app)
+        settings = replace(settings, app=arguments.app)
     if arguments.processes > 1:
         return _run_several(settings, arguments)
     from manyhands_worker.main import run_worker
 
-    return int(run_worker(settings, settings.app, concurrency=arguments.concurrency))
+    return int(
+        run_worker(
+            settings, settings.app,
+            concurrency=arguments.concurrency, log_style=arguments.log, siblings=arguments.siblings,
+        )
+    )  # fmt: skip
+
+
+def _sibling(text: str) -> tuple[Path, str]:
+    path = Path(text)
+    return path.parent, path.name
 
 
 def _run_several(settings: Settings, arguments: argparse.Namespace) -> int:
     from manyhands.app_location import locate
     from manyhands.child import Program
     from manyhands.supervisor import supervise
+    from manyhands.terminal import JsonTerminal, Terminal
 
     # What is missing is said once, not by every child.
     _ = settings.redis, settings.broker, locate(settings.app)
     # -P: a module of any name may lie in the current directory.
     command = [sys.executable, "-P", "-m", "manyhands", "worker", *([settings.app] if settings.app else [])]
-    command += ["--concurrency", str(arguments.concurrency)]
-    return supervise([Program(f"worker.{i}", command) for i in range(1, arguments.processes + 1)])
+    command += ["--concurrency", str(arguments.concurrency), "--log", arguments.log]
+    numbers = [str(i) for i in range(1, arguments.processes + 1)]
+    programs = {number: Program(f"worker.{number}", command) for number in numbers}
+    terminal = JsonTerminal if arguments.log == "json" else Terminal
+    with _told_numbers(settings, arguments.log) as directory:
+        if directory is not None:
+            programs = {
+                number: replace(one, command=[*one.command, "--siblings", str(directory / number)])
+                for number, one in programs.items()
+            }
+        return supervise(list(programs.values()), terminal=terminal)
+
+
+@contextlib.contextmanager
+def _told_numbers(settings: Settings, log: str) -> Iterator[Path | None]:
+    """Answer `/metrics` for all processes at one port, if one is set; gives the directory in which they tell theirs."""
+    if settings.metrics_address is None:
+        yield None
+        return
+    from manyhands.logs import configure
+    from manyhands.metrics_port import MetricsPort
+    from manyhands.siblings import gather, make_directory, remove_directory
+
+    configure(log, sys.stderr)
+    directory = make_directory()
+    try:
+        MetricsPort(*settings.metrics_address, lambda: gather(directory)).start()
+        yield directory
+    finally:
+        remove_directory(directory)
