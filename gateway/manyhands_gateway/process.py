@@ -104,7 +104,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Set what we want otherwise than gunicorn's defaults."""
-        options = {
+        options: dict[str, Any] = {
             "bind": f"fd://{self._descriptor}",
             "workers": self._processes,
             "worker_class": Worker,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from time import time
 
 from manyhands import codec, wire
 from manyhands.envelopes import CancelEvent, Event, Hello, parse
@@ -28,6 +29,10 @@ class Accept:
     handler: str
     n: int | None
     body: bytes
+    #: When it came, by `time.time`.
+    posted: float
+    #: To which trace it belongs, if to any.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +120,16 @@ class Protocol:
         return [Close(wire.Close.PROTOCOL, reason)]
 
     def _accept(self, event: Event) -> Action:
+        posted = time()
         try:
-            body = encode_body(Body(event.handler, event.payload, event.context))
+            body = encode_body(Body(event.handler, event.payload, event.context, posted, event.traceparent))
         except NotSerialisable as error:
             return Reject(event.n, Rejection.BAD_FRAME, str(error))
         # The body is a little larger than the payload alone, which is measured only where that may matter.
         if len(body) > self._max_payload and _payload_size(event.payload) > self._max_payload:
             message = f"a payload has at most {self._max_payload} bytes, got {_payload_size(event.payload)}"
             return Reject(event.n, Rejection.PAYLOAD_TOO_LARGE, message)
-        return Accept(event.handler, event.n, body)
+        return Accept(event.handler, event.n, body, posted, event.traceparent)
 
 
 def _payload_size(payload: object) -> int:

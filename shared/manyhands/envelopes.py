@@ -13,6 +13,7 @@ from typing import Any
 from manyhands.errors import BadFrame
 from manyhands.letters import Context, Repeater
 from manyhands.paths import is_public
+from manyhands.trace_context import parse_traceparent
 from manyhands.wire import MAX_NESTING, MAX_SAFE_INTEGER, Key, Rejection, Type
 
 #: Characters of the id that a browser makes for a tab. It is stored with each of its events.
@@ -42,6 +43,8 @@ class Event:
     context: Context = field(default_factory=Context)
     #: None: the store counts.
     n: int | None = None
+    #: To which trace it belongs, as W3C's Trace Context spells it; None where the browser sent none, or nonsense.
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,10 @@ def _parse_hello(envelope: Mapping[Any, Any]) -> Hello:
 def _parse_event(envelope: Mapping[Any, Any]) -> Event:
     n = None if envelope.get(Key.N) is None else _number(envelope, Key.N, 1)
     handler = _text(envelope, Key.HANDLER, MAX_HANDLER)
-    return Event(handler, envelope.get(Key.PAYLOAD), _parse_context(envelope.get(Key.CONTEXT)), n)
+    traceparent = envelope.get(Key.TRACEPARENT)
+    if traceparent is not None:
+        traceparent = parse_traceparent(traceparent)
+    return Event(handler, envelope.get(Key.PAYLOAD), _parse_context(envelope.get(Key.CONTEXT)), n, traceparent)
 
 
 def _parse_context(context: object) -> Context:

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhands import codec
-from manyhands.errors import DamagedValue
+    parts = codec.decode(encoded)
+    try:
+        handler, payload, event, target, repeaters, *more = parts
+        # A gateway of an earlier version wrote nothing more.
+        posted, traceparent = more or (None, None)
+        around = tuple(Repeater(tuple(path), key, name, value) for path, key, name, value in repeaters)
+    except (TypeError, ValueError) as error:
+        raise DamagedValue(f"it is no letter: {error}") from error
+    if not isinstance(handler, str):
+        raise DamagedValue("it is no letter: its handler has no name")
+    if not isinstance(posted, float | None) or not isinstance(traceparent, str | None):
+        raise DamagedValue("it is no letter: its time or its trace is none")
+    return Body(handler, payload, Context(event, target, around), posted, traceparent)
 from manyhands.paths import Path
 
 
@@ -42,24 +54,38 @@ class Body:
     handler: str
     payload: Any = None
     context: Context = field(default_factory=Context)
+    #: When the gateway got it, in seconds since 1970 by the gateway's clock; None in a letter that does not say.
+    posted: float | None = field(default=None, compare=False)
+    #: The span before, in the trace that the event belongs to: see `trace_context`. None where it belongs to none.
+    traceparent: str | None = None
 
 
 def encode_body(body: Body) -> bytes:
     """Encode a body. Raises `NotSerialisable` for a payload with, say, a lone surrogate."""
     repeaters = [[list(one.state), one.key, one.key_variable, one.value_variable] for one in body.context.repeaters]
-    return codec.encode([body.handler, body.payload, body.context.event, body.context.target, repeaters], ("payload",))
+    context = (body.context.event, body.context.target, repeaters)
+    return codec.encode([body.handler, body.payload, *context, body.posted, body.traceparent], ("payload",))
+
+
+def with_traceparent(encoded: bytes, before: str | None, traceparent: str) -> bytes:
+    """Give an encoded body another traceparent than `before`: it stands at the end."""
+    return encoded[: -len(pack(before))] + pack(traceparent)
 
 
 def decode_body(encoded: bytes) -> Body:
     """Decode a body. Raises `DamagedValue`."""
     parts = codec.decode(encoded)
     try:
-        handler, payload, event, target, repeaters = parts
+        handler, payload, event, target, repeaters, *more = parts
+        # A gateway of an earlier version wrote nothing more.
+        posted, traceparent = more or (None, None)
         around = tuple(Repeater(tuple(path), key, name, value) for path, key, name, value in repeaters)
     except (TypeError, ValueError) as error:
         raise DamagedValue(f"it is no letter: {error}") from error
     if not isinstance(handler, str):
         raise DamagedValue("it is no letter: its handler has no name")
-    return Body(handler, payload, Context(event, target, around))
+    if not isinstance(posted, float | None) or not isinstance(traceparent, str | None):
+        raise DamagedValue("it is no letter: its time or its trace is none")
+    return Body(handler, payload, Context(event, target, around), posted, traceparent)
 
 

@@ -1,4 +1,4 @@
-"""The `traceparent` of https://www.w3.org/TR/trace-context/: to which trace an event belongs, and to which span in it."""
+"""The `traceparent` of https://www.w3.org/TR/trace-context/: which trace an event belongs to, and to which span."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 256
 
 
 def parse_traceparent(value: object) -> str | None:
-    """Give a browser's traceparent as one of version 00; None for what is none: a trace is no reason to refuse an event."""
+    """Give a traceparent as one of version 00; None for what is none: a trace is no reason to refuse an event."""
     if not isinstance(value, str) or len(value) > LONGEST:
         return None
     match = _FORM.fullmatch(value)

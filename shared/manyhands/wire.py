@@ -32,6 +32,7 @@ class Key(StrEnum):
     HANDLER = "handler"
     PAYLOAD = "payload"
     CONTEXT = "context"
+    TRACEPARENT = "traceparent"
     # inside a context
     EVENT = "event"
     TARGET = "target"
