@@ -11,19 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from manyhands import codec
-    parts = codec.decode(encoded)
-    try:
-        handler, payload, event, target, repeaters, *more = parts
-        # A gateway of an earlier version wrote nothing more.
-        posted, traceparent = more or (None, None)
-        around = tuple(Repeater(tuple(path), key, name, value) for path, key, name, value in repeaters)
-    except (TypeError, ValueError) as error:
-        raise DamagedValue(f"it is no letter: {error}") from error
-    if not isinstance(handler, str):
-        raise DamagedValue("it is no letter: its handler has no name")
-    if not isinstance(posted, float | None) or not isinstance(traceparent, str | None):
-        raise DamagedValue("it is no letter: its time or its trace is none")
-    return Body(handler, payload, Context(event, target, around), posted, traceparent)
+from manyhands.errors import DamagedValue
+from manyhands.packing import pack
 from manyhands.paths import Path
 
 
