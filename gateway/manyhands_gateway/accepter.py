@@ -18,6 +18,7 @@ from manyhands import envelopes, wire
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Letter, Receipt, Store, Verdict
 from manyhands.wire import Rejection
+from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.greenlets import spawn_forever
 from manyhands_gateway.ringer import Ringer
@@ -49,8 +50,8 @@ class Posted:
 class Accepter:
     """Takes letters from all connections; one greenlet passes them on."""
 
-    def __init__(self, store: Store, ringer: Ringer) -> None:
-        self._store, self._ringer = store, ringer
+    def __init__(self, store: Store, ringer: Ringer, backlog: Backlog) -> None:
+        self._store, self._ringer, self._backlog = store, ringer, backlog
         self._queue: deque[Posted] = deque()
         self._bytes = 0
         self._wake = Signal()
@@ -72,6 +73,10 @@ class Accepter:
         if len(self._queue) >= MAX_LETTERS or self._bytes + len(letter.body) > MAX_BYTES:
             message = "this gateway has more events to pass on than it can keep"
             connection.send(envelopes.rejected(letter.n, Rejection.UNAVAILABLE, message, RETRY_AFTER))
+            return
+        if not self._backlog.admit():
+            message, retry_after = "as many events wait for workers as may", self._backlog.retry_after()
+            connection.send(envelopes.rejected(letter.n, Rejection.UNAVAILABLE, message, retry_after))
             return
         connection.submitted()
         self._queue.append(Posted(connection, letter))

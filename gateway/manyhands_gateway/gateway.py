@@ -20,6 +20,7 @@ from manyhands.store.redis_store import RedisStore
 from manyhands.wire import Close
 from manyhands_gateway.accepter import Accepter
 from manyhands_gateway.admission import Admission
+from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import CLOSE_WITHIN, Connection
 from manyhands_gateway.conversation import Services
 from manyhands_gateway.handler_names import HandlerNames
@@ -61,7 +62,8 @@ class Gateway:
         self.names = HandlerNames(self.store)
         self.hub = Hub(self.store, keys, sessions)
         self.ringer = Ringer(self._doorbell)
-        self.accepter = Accepter(mailboxes, self.ringer)
+        self.backlog = Backlog(self.store, settings.max_waiting)
+        self.accepter = Accepter(mailboxes, self.ringer, self.backlog)
         verification = Verification(self.store, self.hub, self.ringer)
         self.services = Services(self.store, sessions, self.names, self.hub, self.accepter, verification)
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
@@ -94,6 +96,7 @@ class Gateway:
         self.subscriber.start()
         self.hub.start(self.subscriber)
         self.ringer.start()
+        self.backlog.start()
         self.accepter.start()
         self.housekeeper.start()
 
@@ -118,6 +121,7 @@ class Gateway:
     def stop(self) -> None:
         """End every greenlet. What was accepted is rung before, if the broker answers."""
         self.accepter.stop()
+        self.backlog.stop()
         self.ringer.stop(RING_WITHIN)
         self.housekeeper.stop()
         self.hub.stop()

@@ -107,6 +107,14 @@ class Keys:
         """String that expires: who looks for overdue runs this second."""
         return f"{self.namespace}:{{app}}:reaper"
 
+    def counter(self, interval: int) -> str:
+        """String that expires after so many ms: who counts what waits in them."""
+        return f"{self.namespace}:{{app}}:counter:{interval}"
+
+    def waiting(self) -> str:
+        """String that expires: the last count of what waits."""
+        return f"{self.namespace}:{{app}}:waiting"
+
     def queue(self, version: str | None = None) -> str:
         """Celery's queue of doorbells; with a version, the one that only workers of this version take from."""
         return f"{self.namespace}.turns" if version is None else f"{self.namespace}.turns.{version}"

@@ -179,6 +179,49 @@ def test_a_trusted_proxy_tells_the_host_and_scheme_that_a_page_must_be_of(gatewa
     assert connects(url, origin=url)
 
 
+# --- events ---
+
+
+def test_while_too_many_events_wait_any_gateway_puts_more_off_and_accepts_them_once_some_have_ended(
+    gateway: Gateway, worker: StandIn
+) -> None:
+    first, second = gateway(max_waiting="20"), gateway(max_waiting="20")
+    with Tab(first) as one, Tab(second) as other:
+        numbers = [one.fire("increment") for _ in range(30)]
+        one.wait_for(lambda: len(one.accepted) + len(one.rejections) == 30)
+        # What comes while it is counted may count twice, until the next count.
+        accepted = len(one.accepted)
+        assert 5 <= accepted <= 20
+        assert {rejected["code"] for rejected in one.rejections} == {"unavailable"}
+        assert all(1 <= rejected["retry_after"] <= 3 for rejected in one.rejections)
+        assert "wait for workers" in one.rejections[0]["message"]
+        n = wait_until(lambda: put_off(other), 5, "refusal by the other gateway")
+        n_put_off = min(set(numbers) - one.accepted)
+        for _ in range(accepted):
+            worker.end(one.token or "")
+        for tab, event in ((one, n_put_off), (other, n)):
+            wait_until(lambda tab=tab, event=event: is_accepted(tab, event), 5, "room")  # type: ignore[misc]
+
+
+def put_off(tab: Tab) -> int | None:
+    """Fire, and give the event's number if it was put off."""
+    tab.rejections.clear()
+    n = tab.fire("increment")
+    return None if is_answered_with_accepted(tab, n) else n
+
+
+def is_accepted(tab: Tab, n: int) -> bool:
+    """Send an event again, as browsers do, and tell whether it was accepted."""
+    tab.rejections.clear()
+    tab.fire("increment", n=n)
+    return is_answered_with_accepted(tab, n)
+
+
+def is_answered_with_accepted(tab: Tab, n: int) -> bool:
+    tab.wait_for(lambda: n in tab.accepted or tab.rejections)
+    return n in tab.accepted
+
+
 # --- time ---
 
 

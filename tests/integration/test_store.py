@@ -14,7 +14,7 @@ from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
-from manyhands.store.contract import Announcement, Commit, Ending, Letter, Session, Store, Verdict
+from manyhands.store.contract import Announcement, Commit, Ending, Letter, Session, Store, Verdict, Waiting
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
 from support.redis_server import RedisServer
@@ -34,6 +34,20 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[Callable[..., Store]]
             return MemoryStore(Settings(namespace=namespace, **overrides))
         server: RedisServer = request.getfixturevalue("redis_server")
         made.append(RedisStore(Settings(redis_url=server.url, namespace=namespace, **overrides)))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def make_redis_store(redis_server: RedisServer, namespace: str) -> Iterator[Callable[[], RedisStore]]:
+    """A factory of stores that share a fresh namespace, for what is about Redis alone."""
+    made: list[RedisStore] = []
+
+    def make() -> RedisStore:
+        made.append(RedisStore(Settings(redis_url=redis_server.url, namespace=namespace)))
         return made[-1]
 
     yield make
@@ -544,6 +558,76 @@ def test_a_session_whose_lease_ran_out_is_rung_again(store: Store) -> None:
     store.accept([letter(1)])
     store.begin("s", "t1")
     assert [session for session, _ in until(lambda: store.ring_overdue(None, idle=False))] == ["s"]
+
+
+def fresh_count(store: Store) -> Waiting:
+    """Count anew, even right after another count."""
+    before = store.waiting(fresh=True).at
+    return until(lambda: (count := store.waiting(fresh=True)).at > before and count)
+
+
+def test_what_waits_is_counted_over_all_sessions_with_what_has_its_turn_and_without_what_was_detached(
+    store: Store,
+) -> None:
+    assert fresh_count(store).events == 0
+    for session in ("s2", "s3"):
+        store.create(Session(session, "d", "v"))
+    store.accept([letter(1), letter(2), letter(1, session="s2"), letter(2, session="s2"), letter(3, session="s2")])
+    assert fresh_count(store).events == 5
+    store.begin("s", "t1")
+    assert fresh_count(store).events == 5
+    store.commit(write("t1", ending=Ending.DETACH))
+    assert fresh_count(store).events == 4
+    store.begin("s", "t2")
+    store.commit(write("t2", n=2))
+    assert fresh_count(store).events == 3
+
+
+def test_the_oldest_doorbell_grows_older_until_a_worker_answers_it(store: Store) -> None:
+    store.create(Session("s2", "d", "v"))
+    ring = store.accept([letter(1)])[0].ring
+    assert ring is not None
+    waiting = until(lambda: (count := fresh_count(store)).oldest > 50 and count)
+    assert waiting.oldest == waiting.at - ring
+    later = store.accept([letter(1, session="s2")])[0].ring
+    assert later is not None
+    store.begin("s", "t1")
+    waiting = fresh_count(store)
+    assert waiting.oldest == waiting.at - later
+    store.begin("s2", "t2")
+    assert fresh_count(store).oldest == 0
+
+
+def test_of_all_who_ask_what_waits_one_counts_and_the_others_read_it(
+    make_redis_store: Callable[[], RedisStore],
+) -> None:
+    first, second = make_redis_store(), make_redis_store()
+    first.create(Session("s", "d", "v"))
+    first.accept([letter(1)])
+    counted = first.waiting()
+    assert counted.events == 1
+    first.accept([letter(2)])
+    assert second.waiting() == counted
+    fresh = until(lambda: (count := second.waiting(fresh=True)).events == 2 and count)
+    assert first.waiting() == fresh
+    assert until(lambda: (count := first.waiting()).at > fresh.at and count).events == 2
+
+
+def test_of_very_many_sessions_what_waits_is_estimated(make_redis_store: Callable[[], RedisStore]) -> None:
+    store = make_redis_store()
+    keys, waiting = store.keys, 0
+    with store._client.pipeline(transaction=False) as pipeline:
+        for number in range(6000):
+            session, length = f"s{number}", 1 + number % 9
+            prefix = keys.partition(session)
+            pipeline.rpush(keys.mailbox(session), *["letter"] * length)
+            waiting += length
+            if number % 3:
+                pipeline.zadd(keys.bells(prefix), {session: 10**12})
+            if number % 3 == 0 or number % 7 == 0:
+                pipeline.zadd(keys.leases(prefix), {f"{session} token": 10**12})
+        pipeline.execute()
+    assert fresh_count(store).events == pytest.approx(waiting, rel=0.1)
 
 
 def test_the_newest_announcement_is_that_of_the_version_whose_worker_started_last(store: Store) -> None:

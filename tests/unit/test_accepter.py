@@ -15,11 +15,13 @@ from wsproto.events import CloseConnection, TextMessage
 from manyhands.errors import Unavailable
 from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Receipt, Verdict
+from manyhands.store.memory import MemoryStore
 from manyhands.updates import Outcome, encode_update, splice
 from manyhands.wire import SUBPROTOCOL_JSON
 from manyhands_gateway import accepter as accepter_module
 from manyhands_gateway import ringer as ringer_module
 from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.ringer import BATCH, Ringer
@@ -74,7 +76,8 @@ class Parts:
     def __init__(self) -> None:
         self.mailboxes, self.bell = Mailboxes(), Bell()
         self.ringer = Ringer(self.bell)
-        self.accepter = Accepter(self.mailboxes, self.ringer)  # type: ignore[arg-type]
+        self.backlog = Backlog(MemoryStore(Settings()), limit=10**6)
+        self.accepter = Accepter(self.mailboxes, self.ringer, self.backlog)  # type: ignore[arg-type]
         self.sockets: dict[Connection, Socket] = {}
         self.accepter.start()
         self.ringer.start()

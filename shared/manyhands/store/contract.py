@@ -178,6 +178,18 @@ class Announcement:
     defaults: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for workers, over all sessions; where very many are at work, an estimate."""
+
+    #: Accepted events that have not ended and were not detached; one that has its turn is among them.
+    events: int
+    #: Milliseconds for which the oldest doorbell has waited for a worker; 0 where none waits.
+    oldest: int
+    #: When it was counted, in the store's ms.
+    at: int
+
+
 class Store(Protocol):
     """The acts on sessions."""
 
@@ -215,6 +227,10 @@ class Store(Protocol):
 
     def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:
         """End a waiting event with this update, or mark a running one; False for an unknown `n`."""
+        ...
+
+    def waiting(self, *, fresh: bool = False) -> Waiting:
+        """Count what waits, about once a second for all who ask; a `fresh` count is no older than a tenth of one."""
         ...
 
     def announcement(self) -> Announcement | None:

@@ -20,3 +20,12 @@ REAPER_INTERVAL = 950
 VERSION_GONE = 15_000
 #: The same for the newest version while an older one still has workers: events that only it knows wait for so long.
 NEWEST_VERSION_GONE = 600_000
+#: Milliseconds between two counts of what waits, over the whole fleet.
+COUNT_INTERVAL = 950
+#: The same where somebody must know better, since the limit is near.
+FRESH_COUNT_INTERVAL = 100
+#: Milliseconds for which a count may be read.
+COUNT_LIFE = 5000
+#: Sessions that were rung, and leases, of one partition whose mailboxes a count looks into: some 2,000 in all. Where
+#: more are at work the count is an estimate, by some per cent.
+SAMPLED_SESSIONS = 4

@@ -26,6 +26,7 @@ from manyhands.store.contract import (
     Session,
     Turn,
     Verdict,
+    Waiting,
     Welcome,
 )
 from manyhands.store.memory_records import Mail, Record
@@ -160,8 +161,15 @@ class MemoryStore:
                 return True
             record.mailbox.remove(wanted)
             self._send(record, update)
-            self._remember_end(record, client, outcome)
+            record.remember_end(client, outcome)
             return True
+
+    def waiting(self, *, fresh: bool = False) -> Waiting:
+        """Count what waits."""
+        with self._lock:
+            now, at_work = self._now(), [record for record in self._records.values() if record.at_work]
+            oldest = min((record.rung for record in at_work if record.rung), default=now)
+            return Waiting(sum(len(record.mailbox) for record in at_work), now - oldest, now)
 
     def announcement(self) -> Announcement | None:
         """Read the newest announcement."""
@@ -261,7 +269,7 @@ class MemoryStore:
             self._write(record, commit)
             seq = self._send(record, commit.update) if commit.update else 0
             if commit.ending is Ending.FINAL:
-                self._remember_end(record, commit.client, commit.outcome)
+                record.remember_end(commit.client, commit.outcome)
                 record.cancels.discard((commit.client, commit.n))
             self._renew_life(record)
             answer = Committed(seq, record.version)
@@ -306,11 +314,6 @@ class MemoryStore:
             record.log.popleft()
         self.published.append((record.session.id, encoded))
         return record.seq
-
-    @staticmethod
-    def _remember_end(record: Record, client: str, outcome: bytes) -> None:
-        if outcome:
-            record.ended.append((client, outcome))
 
     def _end_detached(self, record: Record, commit: Commit, answer: Committed) -> Committed:
         mail = record.detached.pop(commit.token)

@@ -48,7 +48,17 @@ class Record:
     tokens: float = 0.0
     tokens_at: int = 0
 
+    @property
+    def at_work(self) -> bool:
+        """Whether it was rung, or some run of it has a lease."""
+        return bool(self.rung or self.leases)
+
     def updates_since(self, seq: int) -> Sequence[bytes] | None:
         """Give the updates after a number; None when they are no longer kept."""
         missed = self.seq - seq
         return list(self.log)[len(self.log) - missed :] if 0 <= missed <= len(self.log) else None
+
+    def remember_end(self, client: str, outcome: bytes) -> None:
+        """Keep an outcome for `welcome`."""
+        if outcome:
+            self.ended.append((client, outcome))

@@ -12,7 +12,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
-from manyhands.store import limits
+from manyhands.store import limits, waiting
 from manyhands.store.commands import SessionCommands, pack, pack_script
 from manyhands.store.contract import (
     Announcement,
@@ -25,6 +25,7 @@ from manyhands.store.contract import (
     Session,
     Turn,
     Verdict,
+    Waiting,
     Welcome,
 )
 from manyhands.store.line import Lines
@@ -124,6 +125,17 @@ class RedisStore:
         bounds = (limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES)
         answer = self._run("cancel", session, client, n, *update, self.keys.updates(session), outcome, *bounds)
         return bool(answer != b"unknown")
+
+    def waiting(self, *, fresh: bool = False) -> Waiting:
+        """Count what waits, about once a second for all who ask; a `fresh` count is no older than a tenth of one."""
+        interval = limits.FRESH_COUNT_INTERVAL if fresh else limits.COUNT_INTERVAL
+        mine = self._guard(lambda: self._client.set(self.keys.counter(interval), b"1", nx=True, px=interval))
+        shared = None if mine else self._guard(lambda: self._client.get(self.keys.waiting()))
+        if shared is not None:
+            return waiting.decode(shared)
+        counted = waiting.count(self._call, self.keys, self._all_partitions)
+        self._guard(lambda: self._client.set(self.keys.waiting(), waiting.encode(counted), px=limits.COUNT_LIFE))
+        return counted
 
     def announcement(self) -> Announcement | None:
         """Read the newest announcement."""

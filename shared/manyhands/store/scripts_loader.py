@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 #: Scripts that do not act on one session, and so are not given what the others share.
-ALONE = frozenset({"announce", "overdue", "renew"})
+ALONE = frozenset({"announce", "at_work", "lengths", "overdue", "renew"})
 
 
 @dataclass(frozen=True, slots=True)
