@@ -36,8 +36,8 @@ class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_burdens", "_held", "_settings", "_settled", "client", "closing", "deadline", "flooding", "heard", "outbox",
-        "pinged", "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
+        "_burdens", "_held", "_settings", "_settled", "client", "closing", "deadline", "fired", "flooding", "heard",
+        "outbox", "pinged", "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
@@ -60,6 +60,8 @@ class Connection:
         #: Set once it has sent more of `burden` than it may; nothing that it sends is looked at any more.
         self.flooding = False
         self.heard = self.pinged = monotonic()
+        #: When its last event was handed to the accepter.
+        self.fired = float("-inf")
         #: When the connection ends unless something happens: its first hello, or the answer to our close.
         self.deadline: float | None = self.heard + settings.hello_within
 
@@ -102,6 +104,7 @@ class Connection:
     def submitted(self) -> None:
         """Count a letter that was handed to the accepter."""
         self.unanswered += 1
+        self.fired = monotonic()
 
     def answered(self) -> None:
         """Count a receipt."""

@@ -6,6 +6,7 @@ A feed does no I/O. It says when the log must be read, and the hub reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
@@ -22,7 +23,7 @@ class Feed:
     still to come.
     """
 
-    __slots__ = ("channel", "filling", "joining", "members", "seq", "session", "waiting")
+    __slots__ = ("channel", "filling", "joining", "looked_at", "members", "seq", "session", "stirred_at", "waiting")
 
     def __init__(self, session: str, channel: bytes) -> None:
         self.session, self.channel = session, channel
@@ -33,14 +34,22 @@ class Feed:
         #: What arrived while `seq` was unknown or the log was being read.
         self.waiting: list[Delivery] = []
         self.filling = False
+        #: When its head number was looked at, and when its last update came.
+        self.looked_at, self.stirred_at = monotonic(), float("-inf")
 
     @property
     def connections(self) -> list[Connection]:
         """Members and those who are joining."""
         return [*self.members, *self.joining]
 
+    def is_due(self, since: float) -> bool:
+        """Tell whether its head number should be looked at: nobody has since then, or something has happened."""
+        fired = any(member.fired > since for member in self.members)
+        return fired or self.looked_at <= since or self.stirred_at > since
+
     def receive(self, update: Delivery) -> bool:
         """Take an update in; True when some before it are missing and the log must be read."""
+        self.stirred_at = monotonic()
         if self.seq is None or self.filling:
             self._wait(update)
             return False

@@ -60,7 +60,7 @@ class Gateway:
         sessions = Sessions(settings, self.store)
         self.admission = Admission(settings)
         self.names = HandlerNames(self.store)
-        self.hub = Hub(self.store, keys, sessions)
+        self.hub = Hub(self.store, keys, sessions, settings.session_ttl)
         self.ringer = Ringer(self._doorbell)
         self.backlog = Backlog(self.store, settings.max_waiting)
         self.accepter = Accepter(mailboxes, self.ringer, self.backlog)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Protocol
 
 import gevent
@@ -26,8 +27,12 @@ from manyhands_gateway.sessions import Greeting
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the head numbers of all sessions, which also renew the sessions' lives.
+#: Seconds between two looks at the head numbers of sessions in which something happens, which also renew their lives.
 CHECK_EVERY = 5.0
+#: Seconds between two looks at the others, at most: of 10,000 idle sessions, the looks were the largest cost.
+IDLE_CHECK_EVERY = 60.0
+#: Looks in the life of a session that is kept by nothing else.
+CHECKS_IN_A_LIFE = 8
 #: Seconds that an update may take from the store to us before it counts as lost.
 IN_FLIGHT = 0.25
 #: Sessions asked about in one pipeline.
@@ -56,9 +61,13 @@ class Greeter(Protocol):
 class Hub:
     """The feeds of the sessions that have a browser here."""
 
-    def __init__(self, store: Store, keys: Keys, greeter: Greeter) -> None:
+    def __init__(self, store: Store, keys: Keys, greeter: Greeter, session_ttl: float = 86400.0) -> None:
+        """`session_ttl` is in seconds."""
         self._store, self._keys, self._greeter = store, keys, greeter
+        self._idle_check_every = min(IDLE_CHECK_EVERY, session_ttl / CHECKS_IN_A_LIFE)
         self._feeds: dict[bytes, Feed] = {}
+        #: Sessions whose last browser here has left since the last look: their lives begin anew.
+        self._left: set[str] = set()
         #: Sessions without a browser whose next update someone waits for.
         self._listening: dict[bytes, Signal] = {}
         self._check_now = Signal()
@@ -113,6 +122,7 @@ class Hub:
         feed = self._feeds.get(channel)
         if feed is not None and feed.leave(connection):
             del self._feeds[channel]
+            self._left.add(session)
             if self._channels is not None:
                 self._channels.unsubscribe(channel)
 
@@ -158,13 +168,21 @@ class Hub:
 
     def _run(self) -> None:
         while True:
-            self._check_now.wait(CHECK_EVERY)
+            mended = self._check_now.wait(CHECK_EVERY)
             self._check_now.clear()
+            since = monotonic() - (0 if mended else self._idle_check_every)
             try:
-                self._check(list(self._feeds.values()))
+                self._check([feed for feed in self._feeds.values() if feed.is_due(since)])
+                self._renew_left()
             except Unavailable as error:
                 log.warning("can't look for lost updates: %s", error)
                 gevent.sleep(PAUSE)
+
+    def _renew_left(self) -> None:
+        left = sorted(self._left)
+        self._left.clear()
+        for first in range(0, len(left), CHUNK):
+            self._store.keep(left[first : first + CHUNK])
 
     def _check(self, feeds: Sequence[Feed]) -> None:
         behind: list[tuple[Feed, int]] = []
@@ -173,6 +191,7 @@ class Hub:
             seen = [feed.seq for feed in chunk]
             heads = self._store.keep([feed.session for feed in chunk])
             for feed, before, head in zip(chunk, seen, heads, strict=True):
+                feed.looked_at = monotonic()
                 self._compare(feed, before, head)
                 if before is not None and head is not None and head > before:
                     behind.append((feed, head))

@@ -225,3 +225,15 @@ def test_a_browser_is_not_held_back_without_bound(feed: Feed) -> None:
     for seq in range(1, MAX_HELD + 2):
         feed.receive(update(seq))
     assert browser.read() == ["closed 4002"]
+
+
+def test_a_session_is_looked_at_while_something_happens_in_it_and_once_in_a_while(feed: Feed) -> None:
+    browser = join(feed, 0)
+    feed.looked_at = 100.0
+    assert feed.is_due(since=100.0)
+    assert not feed.is_due(since=99.0)
+    browser.connection.fired = 99.5
+    assert feed.is_due(since=99.0)
+    browser.connection.fired = 0.0
+    feed.receive(update(1))
+    assert feed.is_due(since=99.0)

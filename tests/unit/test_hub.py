@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 import pytest
@@ -30,6 +30,7 @@ class Store:
         self.kept_from = 1
         self.away = self.gone = False
         self.reads = 0
+        self.kept: list[str] = []
         self.let = Signal()
         self.let.set()
 
@@ -52,6 +53,7 @@ class Store:
         return None if seq + 1 < self.kept_from else self.log[seq:]
 
     def keep(self, sessions: Sequence[str]) -> Sequence[int | None]:
+        self.kept += sessions
         return [None if self.gone else len(self.log) for _ in sessions]
 
 
@@ -222,3 +224,27 @@ def test_a_failure_nobody_thought_of_does_not_leave_a_feed_stuck(
     parts.publish()
     wait_seen(browser, "welcome", 1, 2, 3)
     assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_an_idle_session_is_asked_about_seldom_and_once_more_when_its_last_browser_has_left(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "CHECK_EVERY", 0.001)
+    browser = parts.join()
+    parts.hub.mended()
+    wait_for(lambda: parts.store.kept == [SESSION])
+    gevent.sleep(0.02)
+    assert parts.store.kept == [SESSION]
+    browser.submitted()
+    wait_for(lambda: len(parts.store.kept) > 3)
+    parts.hub.leave(browser)
+    gevent.sleep(0.02)
+    before = len(parts.store.kept)
+    gevent.sleep(0.02)
+    assert len(parts.store.kept) == before
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    with gevent.Timeout(5):
+        while not condition():
+            gevent.sleep(0.001)
