@@ -14,6 +14,7 @@ from manyhands_gateway.conversation import Conversation, Handshake
 from manyhands_gateway.forwarded import network_of
 from manyhands_gateway.frames import SUBPROTOCOLS
 from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.handshake import VERSION, find_flaw
 from manyhands_gateway.origin import is_allowed, is_https
 from manyhands_gateway.session_cookie import SessionCookie, answer_with, real_socket
 
@@ -47,11 +48,16 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
 
 
 def _ask_for_upgrade() -> Response:
-    return Response(_PLAIN, 426, {"Upgrade": "websocket", "Connection": "Upgrade"}, mimetype="text/plain")
+    return _demand(426, _PLAIN)
 
 
 def _explain_handshake(error: RemoteProtocolError) -> Response:
-    return Response(f"not a WebSocket handshake: {error}\n", 400, mimetype="text/plain")
+    return _demand(400, f"not a WebSocket handshake: {error}\n")
+
+
+def _demand(status: int, text: str) -> Response:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": VERSION}
+    return Response(text, status, upgrade if status == 426 else None, mimetype="text/plain")
 
 
 def _refuse(gateway: Gateway, cookie: SessionCookie | None) -> Response | None:
@@ -65,6 +71,9 @@ def _refuse(gateway: Gateway, cookie: SessionCookie | None) -> Response | None:
     refusal = _enter(gateway)
     if refusal is not None:
         return refusal
+    flaw = find_flaw(str(request.environ.get("SERVER_PROTOCOL")), request.headers)
+    if flaw is not None:
+        return _demand(flaw.status, f"not a WebSocket handshake: {flaw.text}\n")
     origin, host = request.headers.get("Origin"), request.host
     if not is_allowed(origin, host, gateway.settings.allowed_origins, secure=request.is_secure):
         abort(403, "pages of this origin may not connect; MANYHANDS_ALLOWED_ORIGINS lists those that may")
