@@ -15,6 +15,7 @@ from manyhands.settings import Settings
 from manyhands_gateway.endpoint import add_socket
 from manyhands_gateway.forwarded import Forwarded
 from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.http_headers import HttpHeaders, make_nonce
 from manyhands_gateway.metrics_page import add_metrics
 
 #: Where the gateway that an application belongs to is found in its `extensions`.
@@ -45,8 +46,10 @@ def create_app(
     _add_pages(app, gateway, directory)
     _add_health(app, gateway)
     add_metrics(app, settings, lambda: gather(gateway))
-    app.after_request(_secure)
+    app.after_request(HttpHeaders(settings).add)
     app.register_error_handler(HTTPException, _explain)
+    # FLASK_DEBUG in the environment would have errors raised beyond `_explain`.
+    app.config.update(DEBUG=False, PROPAGATE_EXCEPTIONS=False)
     return app
 
 
@@ -95,9 +98,8 @@ def _handlers_page(gateway: Gateway, directory: Path | None) -> str:
         names = gateway.names.all()
     except Unavailable as error:
         reason = str(error)
-    return render_template(
-        "handlers.html", title=directory.name if directory else "manyhands", names=names, reason=reason
-    )
+    title = directory.name if directory else "manyhands"
+    return render_template("handlers.html", title=title, names=names, reason=reason, nonce=make_nonce())
 
 
 def _add_health(app: Flask, gateway: Gateway) -> None:
@@ -110,12 +112,6 @@ def _add_health(app: Flask, gateway: Gateway) -> None:
 
     app.add_url_rule("/healthz", "healthz", healthz)
     app.add_url_rule("/readyz", "readyz", readyz)
-
-
-def _secure(response: Response) -> Response:
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    return response
 
 
 def _explain(error: HTTPException) -> Response:

@@ -37,7 +37,7 @@ class Connection:
 
     __slots__ = (
         "_burdens", "_held", "_settings", "_settled", "client", "closing", "deadline", "fired", "flooding", "heard",
-        "outbox", "pinged", "protocol", "seq", "session", "sock", "subprotocol", "unanswered",
+        "outbox", "pinged", "protocol", "secret", "seq", "session", "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
@@ -48,6 +48,8 @@ class Connection:
         #: Set once it has had its welcome.
         self.session: str | None = None
         self.client = ""
+        #: The page's scripts may not have the session's token: a cookie carries it.
+        self.secret = False
         #: The last update that it was sent.
         self.seq = 0
         #: Letters that were handed to the accepter and have no receipt yet.

@@ -50,6 +50,7 @@ class Conversation:
 
     def __init__(self, connection: Connection, handshake: Handshake, services: Services) -> None:
         self._connection, self._handshake, self._services = connection, handshake, services
+        connection.secret = handshake.named is not None
         #: Set from the first hello that was answered with a welcome.
         self._session = ""
 

@@ -82,7 +82,7 @@ def _refuse(gateway: Gateway, cookie: SessionCookie | None) -> Response | None:
         abort(400, f"name one of the subprotocols {', '.join(SUBPROTOCOLS)}")
     # flask-sock would agree to permessage-deflate, which costs each connection hundreds of KB.
     request.environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
-    if cookie is not None:
+    if cookie is not None and origin is not None:
         https = is_https(origin, request.is_secure)
         g.mh_named = cookie.read(request.cookies, https=https)
         answer_with(request.environ, cookie.header(g.mh_named, https=https))
@@ -109,4 +109,4 @@ def _leave(gateway: Gateway) -> None:
 def _handshake(cookie: SessionCookie | None) -> Handshake:
     headers = {name: value for name, value in request.headers.items() if name.lower() != "cookie"}
     cookies = request.cookies.to_dict()
-    return Handshake(headers, cookies) if cookie is None else Handshake(headers, cookie.without(cookies), g.mh_named)
+    return Handshake(headers, cookies if cookie is None else cookie.without(cookies), g.get("mh_named"))

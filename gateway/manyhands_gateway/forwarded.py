@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-from manyhands.settings import Network
+from manyhands.setting_parsers import Network
 
 Address = IPv4Address | IPv6Address
 Environ = dict[str, Any]

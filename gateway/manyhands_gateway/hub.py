@@ -54,7 +54,9 @@ class Channels(Protocol):
 class Greeter(Protocol):
     """What the hub needs of the sessions."""
 
-    def greet(self, session: str, client: str, seq: int | None, *, resumed: bool) -> Greeting | None:
+    def greet(
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool
+    ) -> Greeting | None:
         """Read a welcome; None for an unknown session. Raises `Unavailable`."""
 
 
@@ -140,7 +142,8 @@ class Hub:
             self._channels.unsubscribe(channel)
 
     def _welcome(self, feed: Feed, connection: Connection, seq: int | None, *, resumed: bool) -> bool:
-        greeting = self._greeter.greet(feed.session, connection.client, seq, resumed=resumed)
+        client, secret = connection.client, connection.secret
+        greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret)
         if greeting is None:
             return False
         # It may have ended meanwhile, or have had its welcome when all of the session's browsers got one.

@@ -2,6 +2,9 @@
 
 It is set by the answer to the handshake, also where it has come with it, which renews its life. Over https its name
 begins with `__Host-`: no page of another host, of a subdomain neither, can plant one with that name.
+
+Only a handshake with an Origin, which has been found to be allowed, is named by its cookie. Browsers send one with
+every handshake and no page can leave it out; a program that sends none gets its token in the welcome.
 """
 
 from __future__ import annotations

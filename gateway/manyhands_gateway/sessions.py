@@ -86,12 +86,17 @@ class Sessions:
             return self._tokens.verify(token or "")
         return named.session if token in (None, public_name(named.session)) else None
 
-    def greet(self, session: str, client: str, seq: int | None, *, resumed: bool) -> Greeting | None:
-        """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown."""
+    def greet(
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool = False
+    ) -> Greeting | None:
+        """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown.
+
+        `secret`: without the token, which a cookie carries.
+        """
         welcome = self._store.welcome(session, client, seq)
         if welcome is None:
             return None
-        name = public_name(session) if self._settings.session_cookie else self._tokens.sign(session)
+        name = public_name(session) if secret else self._tokens.sign(session)
         head = envelopes.welcome(
             name, resumed=resumed, seq=welcome.seq, n=welcome.highest_n, pending=welcome.pending
         )

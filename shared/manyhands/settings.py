@@ -2,175 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
-from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from manyhands import setting_parsers as read
+from manyhands.content_security import POLICIES, parse_policy
 from manyhands.errors import SettingError
+from manyhands.setting_parsers import Network
 from manyhands.wire import LEAST_NESTING, MAX_NESTING
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-REDIS_SCHEMES = ("redis", "rediss", "unix")
-BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
 #: What holds of one address where proxies are trusted to tell it, unless it is set.
 ADDRESS_HANDSHAKES, ADDRESS_CONNECTIONS = 20.0, 1000
-#: Where a port is listened on unless an address is given with it.
-EVERYWHERE = "0.0.0.0"
-SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-#: Characters that a key has at least, and how many different ones a good one has: a line of x's guards nothing.
-KEY_LENGTH, KEY_CHARACTERS = 16, 8
-
-
-def _text(text: str) -> str:
-    return text
-
-
-def _url(schemes: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        parts = urlsplit(text)
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise ValueError
-        _ = parts.port  # reading it is what checks it
-        if parts.scheme in REDIS_SCHEMES:
-            _check_redis(parts)
-        return text
-
-    return parse
-
-
-def _check_redis(parts: SplitResult) -> None:
-    """Refuse what Redis's client would refuse at the first connection, or take for database 0 without a word."""
-    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*/?", parts.path):
-        raise ValueError
-    for name, value in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
-        if name.startswith("ssl_") and parts.scheme != "rediss":
-            raise ValueError
-        REDIS_OPTIONS[name](value)
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 10**9:
-        raise ValueError
-    return number
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if not 1 <= number < 10**9:
-        raise ValueError
-    return number
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 65536:
-        raise ValueError
-    return number
-
-
-def _address(text: str) -> tuple[str, int]:
-    """Read a port, or an address and a port; an IPv6 address stands in brackets."""
-    host, _, port = text.rpartition(":")
-    if port == "0" or (":" in host and not (host.startswith("[") and host.endswith("]"))):
-        raise ValueError
-    return host.strip("[]") or EVERYWHERE, _port(port)
-
-
-def _token(text: str) -> str:
-    if len(text) < 16 or not text.isascii() or not text.isprintable():
-        raise ValueError
-    return text
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
-    if not match or match[2].upper() not in SIZE_UNITS or int(match[1]) == 0:
-        raise ValueError
-    return int(match[1]) * SIZE_UNITS[match[2].upper()]
-
-
-def _namespace(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
-        raise ValueError
-    return text
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _keys(text: str) -> tuple[str, ...]:
-    keys = _words(text)
-    if not keys or any(len(key) < KEY_LENGTH for key in keys):
-        raise ValueError
-    return keys
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    origins = _words(text)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/")):
-            raise ValueError
-    return tuple(origin.rstrip("/") for origin in origins)
-
-
-def _pair(text: str) -> tuple[int, int]:
-    plain, _, asynchronous = text.partition(",")
-    return _count(plain), _count(asynchronous) if asynchronous else 20 * _count(plain)
-
-
-def _rate_or_off(text: str) -> float:
-    return 0.0 if text == "0" else _positive(text)
-
-
-def _nesting(text: str) -> int:
-    number = int(text)
-    if not LEAST_NESTING <= number <= MAX_NESTING:
-        raise ValueError
-    return number
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(word) for word in _words(text))
-
-
-def _switch(text: str) -> bool:
-    return {"off": False, "0": False, "on": True, "1": True}[text.lower()]
-
-
-def _flag(text: str) -> bool:
-    return {"0": False, "1": True}[text]
-
-
-#: What the query of a Redis URL may set, and how it is read. Spelled out, for a gateway reads its settings before it
-#: patches the standard library, and Redis's client must not be loaded before that.
-REDIS_OPTIONS: Mapping[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("username", "password", "client_name"), _text),
-    **dict.fromkeys(("socket_timeout", "socket_connect_timeout", "timeout"), _positive),
-    **dict.fromkeys(("db", "health_check_interval"), _whole),
-    **dict.fromkeys(("max_connections", "socket_read_size"), _count),
-    **dict.fromkeys(("socket_keepalive", "retry_on_timeout", "ssl_check_hostname"), _text),
-    **dict.fromkeys(("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_ciphers"), _text),
-    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"), _text),
-    "ssl_cert_reqs": {name: name for name in ("none", "optional", "required")}.__getitem__,
-    "ssl_min_version": _whole,
-    "protocol": {"2": 2, "3": 3}.__getitem__,
-}
 
 
 def variable(name: str, parse: Callable[[str], Any], default: Any, expected: str, meaning: str) -> Any:
@@ -183,126 +27,141 @@ class Settings:
     """Every setting. Durations are in seconds, sizes in bytes."""
 
     redis_url: str | None = variable(
-        "REDIS_URL", _url(REDIS_SCHEMES), None, "a URL such as redis://localhost:6379/0 (or rediss://, unix://), "
+        "REDIS_URL", read.url(read.REDIS_SCHEMES), None,
+        "a URL such as redis://localhost:6379/0 (or rediss://, unix://), "
         "with a database's number for its path and options that Redis's client knows",
         "the Redis that holds state, mailboxes and pub/sub",
     )  # fmt: skip
     broker_url_or_none: str | None = variable(
-        "MANYHANDS_BROKER_URL", _url(BROKER_SCHEMES), None, "a URL with redis://, rediss://, unix:// or amqp://",
+        "MANYHANDS_BROKER_URL", read.url(read.BROKER_SCHEMES), None,
+        "a URL with redis://, rediss://, unix:// or amqp://",
         "Celery's broker; REDIS_URL unless set",
     )  # fmt: skip
-    app: str | None = variable("MANYHANDS_APP", _text, None, "a directory, a Python file or a dotted module", "the app")
-    port: int = variable("PORT", _port, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
+    app: str | None = variable(
+        "MANYHANDS_APP", read.plain, None, "a directory, a Python file or a dotted module", "the app"
+    )
+    port: int = variable("PORT", read.port, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
     secret_keys: tuple[str, ...] = variable(
-        "MANYHANDS_SECRET_KEY", _keys, (),
+        "MANYHANDS_SECRET_KEY", read.keys, (),
         "a secret of at least 16 characters; where several are separated by commas, the first "
         "signs and all are accepted",
         "signs session tokens; required outside `manyhands dev`",
     )  # fmt: skip
     allowed_origins: tuple[str, ...] = variable(
-        "MANYHANDS_ALLOWED_ORIGINS", _origins, (), "origins such as https://example.org, separated by commas, or *",
+        "MANYHANDS_ALLOWED_ORIGINS", read.origins, (), "origins such as https://example.org, separated by commas, or *",
         "the origins whose pages may connect; the page's own host unless set",
     )  # fmt: skip
     session_cookie: bool = variable(
-        "MANYHANDS_SESSION_COOKIE", _switch, False, "on or off",
+        "MANYHANDS_SESSION_COOKIE", read.switch, False, "on or off",
         "keep session tokens in an HttpOnly cookie, out of reach of a page's scripts",
     )  # fmt: skip
+    content_security_policy: str = variable(
+        "MANYHANDS_CONTENT_SECURITY_POLICY", parse_policy, POLICIES["open"],
+        "open, strict, off, or a policy such as default-src 'self'; img-src *",
+        "what the app's pages may load, and who may frame them",
+    )  # fmt: skip
+    hsts: int = variable(
+        "MANYHANDS_HSTS", read.whole, 0, "a whole number of seconds, 0 for none",
+        "for how long browsers that came over https come over nothing else",
+    )  # fmt: skip
     namespace: str = variable(
-        "MANYHANDS_NAMESPACE", _namespace, "mh", "1 to 64 letters, digits, dots, dashes or underscores",
+        "MANYHANDS_NAMESPACE", read.namespace, "mh", "1 to 64 letters, digits, dots, dashes or underscores",
         "the prefix of every Redis key, channel and Celery queue",
     )  # fmt: skip
     turn_limit: float = variable(
-        "MANYHANDS_TURN_LIMIT", _positive, 0.2, "a positive number of seconds",
+        "MANYHANDS_TURN_LIMIT", read.positive, 0.2, "a positive number of seconds",
         "how long a handler holds its session's turn before it is detached",
     )  # fmt: skip
     partial_interval: float = variable(
-        "MANYHANDS_PARTIAL_INTERVAL", _positive, 0.25, "a positive number of seconds",
+        "MANYHANDS_PARTIAL_INTERVAL", read.positive, 0.25, "a positive number of seconds",
         "how often a detached handler's assignments are committed and sent",
     )  # fmt: skip
     session_ttl: float = variable(
-        "MANYHANDS_SESSION_TTL", _positive, 86_400.0, "a positive number of seconds",
+        "MANYHANDS_SESSION_TTL", read.positive, 86_400.0, "a positive number of seconds",
         "how long a session lives after its last event or connection",
     )  # fmt: skip
     max_attempts: int = variable(
-        "MANYHANDS_MAX_ATTEMPTS", _count, 3, "a positive whole number",
+        "MANYHANDS_MAX_ATTEMPTS", read.count, 3, "a positive whole number",
         "how often an event is begun before it ends with worker_lost",
     )  # fmt: skip
     lease: float = variable(
-        "MANYHANDS_LEASE", _positive, 5.0, "a positive number of seconds",
+        "MANYHANDS_LEASE", read.positive, 5.0, "a positive number of seconds",
         "how long a silent worker keeps its events before another takes them over",
     )  # fmt: skip
     max_detached: tuple[int, int] = variable(
-        "MANYHANDS_MAX_DETACHED", _pair, (1000, 20_000), "a whole number, or two as in 1000,20000 (plain, async)",
+        "MANYHANDS_MAX_DETACHED", read.pair, (1000, 20_000), "a whole number, or two as in 1000,20000 (plain, async)",
         "how many detached plain and async handlers a worker process runs at most",
     )  # fmt: skip
     max_payload: int = variable(
-        "MANYHANDS_MAX_PAYLOAD", _size, 10 * 2**20, "a size such as 10485760 or 10MiB",
+        "MANYHANDS_MAX_PAYLOAD", read.size, 10 * 2**20, "a size such as 10485760 or 10MiB",
         "the largest payload of an event",
     )  # fmt: skip
     mailbox_limit: int = variable(
-        "MANYHANDS_MAILBOX_LIMIT", _count, 256, "a positive whole number",
+        "MANYHANDS_MAILBOX_LIMIT", read.count, 256, "a positive whole number",
         "how many accepted events of one session may wait",
     )  # fmt: skip
     rate_limit: float = variable(
-        "MANYHANDS_RATE_LIMIT", _positive, 100.0, "a positive number of events a second",
+        "MANYHANDS_RATE_LIMIT", read.positive, 100.0, "a positive number of events a second",
         "events a second of one session; bursts of twice as many are let through",
     )  # fmt: skip
     max_waiting: int = variable(
-        "MANYHANDS_MAX_WAITING", _count, 100_000, "a positive whole number",
+        "MANYHANDS_MAX_WAITING", read.count, 100_000, "a positive whole number",
         "how many accepted events of all sessions together may wait before more are put off",
     )  # fmt: skip
     max_nesting: int = variable(
-        "MANYHANDS_MAX_NESTING", _nesting, MAX_NESTING, f"a whole number from {LEAST_NESTING} to {MAX_NESTING}",
+        "MANYHANDS_MAX_NESTING", read.nesting, MAX_NESTING, f"a whole number from {LEAST_NESTING} to {MAX_NESTING}",
         "how deep maps and lists of a frame may be nested",
     )  # fmt: skip
     max_connections: int = variable(
-        "MANYHANDS_MAX_CONNECTIONS", _count, 20_000, "a positive whole number",
+        "MANYHANDS_MAX_CONNECTIONS", read.count, 20_000, "a positive whole number",
         "how many sockets one gateway process keeps open",
     )  # fmt: skip
     trusted_proxies: tuple[Network, ...] = variable(
-        "MANYHANDS_TRUSTED_PROXIES", _networks, (),
+        "MANYHANDS_TRUSTED_PROXIES", read.networks, (),
         "addresses and networks such as 10.0.0.0/8, separated by commas, without bits set behind a network's length",
         "the proxies whose X-Forwarded-For, -Proto and -Host are believed",
     )  # fmt: skip
     address_handshakes_or_none: float | None = variable(
-        "MANYHANDS_ADDRESS_HANDSHAKES", _rate_or_off, None, "a positive number, or 0 for no limit",
+        "MANYHANDS_ADDRESS_HANDSHAKES", read.rate_or_off, None, "a positive number, or 0 for no limit",
         "handshakes a second of one address, bursts of ten times as many are let through; "
         "unless set, 20 where MANYHANDS_TRUSTED_PROXIES is set, else no limit",
     )  # fmt: skip
     address_connections_or_none: int | None = variable(
-        "MANYHANDS_ADDRESS_CONNECTIONS", _whole, None, "a whole number, 0 for no limit",
+        "MANYHANDS_ADDRESS_CONNECTIONS", read.whole, None, "a whole number, 0 for no limit",
         "how many sockets of one address a gateway process keeps open; "
         "unless set, 1000 where MANYHANDS_TRUSTED_PROXIES is set, else no limit",
     )  # fmt: skip
     hello_within: float = variable(
-        "MANYHANDS_HELLO_WITHIN", _positive, 5.0, "a positive number of seconds",
+        "MANYHANDS_HELLO_WITHIN", read.positive, 5.0, "a positive number of seconds",
         "how soon after it has connected a browser must say hello",
     )  # fmt: skip
     ping_every: float = variable(
-        "MANYHANDS_PING_EVERY", _positive, 25.0, "a positive number of seconds",
+        "MANYHANDS_PING_EVERY", read.positive, 25.0, "a positive number of seconds",
         "how often a browser is pinged",
     )  # fmt: skip
     dead_after: float = variable(
-        "MANYHANDS_DEAD_AFTER", _positive, 60.0, "a number of seconds greater than MANYHANDS_PING_EVERY",
+        "MANYHANDS_DEAD_AFTER", read.positive, 60.0, "a number of seconds greater than MANYHANDS_PING_EVERY",
         "how long a browser may be silent, pongs included, before its connection ends",
     )  # fmt: skip
     send_within: float = variable(
-        "MANYHANDS_SEND_WITHIN", _positive, 20.0, "a positive number of seconds",
+        "MANYHANDS_SEND_WITHIN", read.positive, 20.0, "a positive number of seconds",
         "how long a browser may take in nothing of what is sent to it before its connection ends",
     )  # fmt: skip
     metrics_address: tuple[str, int] | None = variable(
-        "MANYHANDS_METRICS_PORT", _address, None, "a port number, or an address and a port such as 127.0.0.1:9100",
+        "MANYHANDS_METRICS_PORT", read.address, None, "a port number, or an address and a port such as 127.0.0.1:9100",
         "the port at which workers answer `/metrics`; none unless set (a gateway answers at its own)",
     )  # fmt: skip
     metrics_token: str | None = variable(
-        "MANYHANDS_METRICS_TOKEN", _token, None, "at least 16 printable ASCII characters",
+        "MANYHANDS_METRICS_TOKEN", read.token, None, "at least 16 printable ASCII characters",
         "the bearer token that a gateway's `/metrics` asks for; none unless set",
     )  # fmt: skip
     traces: str = variable(
         "OTEL_TRACES_EXPORTER", {name: name for name in ("none", "otlp", "console")}.__getitem__, "none",
         "none, otlp or console", "where traces are sent, with `pip install 'manyhands[otel]'`; see docs/metrics.md",
     )  # fmt: skip
-    dev: bool = variable("MANYHANDS_DEV", _flag, False, "0 or 1", "set by `manyhands dev`; never set it in production")
+    dev: bool = variable(
+        "MANYHANDS_DEV", read.flag, False, "0 or 1", "set by `manyhands dev`; never set it in production"
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Settings:
@@ -355,7 +214,7 @@ class Settings:
     @property
     def weak_keys(self) -> int:
         """How many keys can be guessed, since they repeat a few characters."""
-        return sum(len(set(key)) < KEY_CHARACTERS for key in self.secret_keys)
+        return sum(len(set(key)) < read.KEY_CHARACTERS for key in self.secret_keys)
 
     @property
     def rate_burst(self) -> float:

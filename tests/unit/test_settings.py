@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from manyhands.errors import SettingError
-from manyhands.settings import REDIS_OPTIONS, Settings
+from manyhands.setting_parsers import REDIS_OPTIONS
+from manyhands.settings import Settings
 
 VARIABLES = {field.metadata["variable"]: field for field in dataclasses.fields(Settings)}
 
@@ -23,7 +24,8 @@ def test_an_empty_environment_gives_the_defaults() -> None:
 def test_the_variables_are_those_of_the_contract() -> None:
     assert set(VARIABLES) == {
         "REDIS_URL", "MANYHANDS_BROKER_URL", "MANYHANDS_APP", "PORT", "MANYHANDS_SECRET_KEY",
-        "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_SESSION_COOKIE", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT",
+        "MANYHANDS_ALLOWED_ORIGINS", "MANYHANDS_SESSION_COOKIE", "MANYHANDS_HSTS",
+        "MANYHANDS_CONTENT_SECURITY_POLICY", "MANYHANDS_NAMESPACE", "MANYHANDS_TURN_LIMIT",
         "MANYHANDS_PARTIAL_INTERVAL",
         "MANYHANDS_SESSION_TTL", "MANYHANDS_MAX_ATTEMPTS", "MANYHANDS_LEASE", "MANYHANDS_MAX_DETACHED",
         "MANYHANDS_MAX_PAYLOAD", "MANYHANDS_MAILBOX_LIMIT", "MANYHANDS_RATE_LIMIT", "MANYHANDS_MAX_WAITING",
@@ -52,6 +54,9 @@ def test_an_empty_variable_counts_as_unset(variable: str) -> None:
         ("MANYHANDS_ALLOWED_ORIGINS", "https://a.example/, http://b:8000", ("https://a.example", "http://b:8000")),
         ("MANYHANDS_ALLOWED_ORIGINS", "*", ("*",)),
         ("MANYHANDS_SESSION_COOKIE", "on", True),
+        ("MANYHANDS_CONTENT_SECURITY_POLICY", "off", ""),
+        ("MANYHANDS_CONTENT_SECURITY_POLICY", "default-src 'self'; img-src *;", "default-src 'self'; img-src *;"),
+        ("MANYHANDS_HSTS", "31536000", 31_536_000),
         ("MANYHANDS_SESSION_COOKIE", "OFF", False),
         ("MANYHANDS_NAMESPACE", "shop-2.blue", "shop-2.blue"),
         ("MANYHANDS_TURN_LIMIT", "0.05", 0.05),
@@ -99,6 +104,10 @@ def test_a_good_value_is_read(variable: str, text: str, value: object) -> None:
         ("MANYHANDS_ALLOWED_ORIGINS", "example.org"),
         ("MANYHANDS_ALLOWED_ORIGINS", "https://example.org/path"),
         ("MANYHANDS_SESSION_COOKIE", "yes"),
+        ("MANYHANDS_CONTENT_SECURITY_POLICY", "tight"),
+        ("MANYHANDS_CONTENT_SECURITY_POLICY", "default-src 'self'\nX-Other: 1"),
+        ("MANYHANDS_CONTENT_SECURITY_POLICY", "Default 'self'"),
+        ("MANYHANDS_HSTS", "-1"),
         ("MANYHANDS_NAMESPACE", "with space"),
         ("MANYHANDS_NAMESPACE", "{braces}"),
         ("MANYHANDS_TURN_LIMIT", "0"),

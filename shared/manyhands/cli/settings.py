@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from manyhands.settings import SIZE_UNITS, Settings
+from manyhands.content_security import name_policy
+from manyhands.setting_parsers import SIZE_UNITS
+from manyhands.settings import Settings
 
 #: The widest that a line gets, also on a wider terminal: longer ones are hard to read.
 WIDEST = 110
@@ -58,6 +60,8 @@ def show(name: str, value: Any) -> str:
             return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         case "redis_url" | "broker_url_or_none":
             return mask(value)
+        case "content_security_policy":
+            return name_policy(value)
         case "session_cookie":
             return "on" if value else "off"
         case "max_payload":

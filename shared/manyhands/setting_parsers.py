@@ -1,0 +1,169 @@
+"""How the variables of the environment are read: text in, value out, `ValueError` or `KeyError` for a bad one."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from manyhands.wire import LEAST_NESTING, MAX_NESTING
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
+#: Where a port is listened on unless an address is given with it.
+EVERYWHERE = "0.0.0.0"
+SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+#: Characters that a key has at least, and how many different ones a good one has: a line of x's guards nothing.
+KEY_LENGTH, KEY_CHARACTERS = 16, 8
+
+
+def plain(text: str) -> str:
+    return text
+
+
+def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            raise ValueError
+        _ = parts.port  # reading it is what checks it
+        if parts.scheme in REDIS_SCHEMES:
+            check_redis(parts)
+        return text
+
+    return parse
+
+
+def check_redis(parts: SplitResult) -> None:
+    """Refuse what Redis's client would refuse at the first connection, or take for database 0 without a word."""
+    if parts.scheme != "unix" and not re.fullmatch(r"/?\d*/?", parts.path):
+        raise ValueError
+    for name, value in parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)):
+        if name.startswith("ssl_") and parts.scheme != "rediss":
+            raise ValueError
+        REDIS_OPTIONS[name](value)
+
+
+def positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 10**9:
+        raise ValueError
+    return number
+
+
+def count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 10**9:
+        raise ValueError
+    return number
+
+
+def whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 65536:
+        raise ValueError
+    return number
+
+
+def address(text: str) -> tuple[str, int]:
+    """Read a port, or an address and a port; an IPv6 address stands in brackets."""
+    host, _, port = text.rpartition(":")
+    if port == "0" or (":" in host and not (host.startswith("[") and host.endswith("]"))):
+        raise ValueError
+    return host.strip("[]") or EVERYWHERE, port(port)
+
+
+def token(text: str) -> str:
+    if len(text) < 16 or not text.isascii() or not text.isprintable():
+        raise ValueError
+    return text
+
+
+def size(text: str) -> int:
+    match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
+    if not match or match[2].upper() not in SIZE_UNITS or int(match[1]) == 0:
+        raise ValueError
+    return int(match[1]) * SIZE_UNITS[match[2].upper()]
+
+
+def namespace(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
+        raise ValueError
+    return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def keys(text: str) -> tuple[str, ...]:
+    keys = words(text)
+    if not keys or any(len(key) < KEY_LENGTH for key in keys):
+        raise ValueError
+    return keys
+
+
+def origins(text: str) -> tuple[str, ...]:
+    origins = words(text)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/")):
+            raise ValueError
+    return tuple(origin.rstrip("/") for origin in origins)
+
+
+def pair(text: str) -> tuple[int, int]:
+    plain, _, asynchronous = text.partition(",")
+    return count(plain), count(asynchronous) if asynchronous else 20 * count(plain)
+
+
+def rate_or_off(text: str) -> float:
+    return 0.0 if text == "0" else positive(text)
+
+
+def nesting(text: str) -> int:
+    number = int(text)
+    if not LEAST_NESTING <= number <= MAX_NESTING:
+        raise ValueError
+    return number
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in words(text))
+
+
+def switch(text: str) -> bool:
+    return {"off": False, "0": False, "on": True, "1": True}[text.lower()]
+
+
+def flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]
+
+
+#: What the query of a Redis URL may set, and how it is read. Spelled out, for a gateway reads its settings before it
+#: patches the standard library, and Redis's client must not be loaded before that.
+REDIS_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("username", "password", "client_name"), plain),
+    **dict.fromkeys(("socket_timeout", "socket_connect_timeout", "timeout"), positive),
+    **dict.fromkeys(("db", "health_check_interval"), whole),
+    **dict.fromkeys(("max_connections", "socket_read_size"), count),
+    **dict.fromkeys(("socket_keepalive", "retry_on_timeout", "ssl_check_hostname"), plain),
+    **dict.fromkeys(("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_ciphers"), plain),
+    **dict.fromkeys(("ssl_ca_certs", "ssl_ca_path", "ssl_ca_data"), plain),
+    "ssl_cert_reqs": {name: name for name in ("none", "optional", "required")}.__getitem__,
+    "ssl_min_version": whole,
+    "protocol": {"2": 2, "3": 3}.__getitem__,
+}
