@@ -660,6 +660,41 @@ def test_every_answer_has_the_security_headers(site: Site, path: str) -> None:
     _, headers, _ = fetch(site.url + path)
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
+    policy = headers["Content-Security-Policy"]
+    assert "frame-ancestors 'self'" in policy if path in ("/", "/static/style.css") else "default-src 'none'" in policy
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_browser(processes: Processes, settings: Settings) -> None:
+    process, url = processes.gateway(environ={"FLASK_DEBUG": "1"})
+    with contextlib.closing(StandIn(settings)) as worker:
+        worker.announce()
+        worker.store._client.set(worker.store.keys.announcement("v1"), b"\xc1 what no worker announces")
+    status, headers, text = fetch(url)
+    assert status == 500
+    assert text.startswith("500 Internal Server Error")
+    assert "Traceback" not in text
+    assert "unpack" not in text
+    assert headers["Content-Security-Policy"]
+    process.wait_for_output("Traceback")
+    tab = Tab(url, hello=False)
+    tab.send({"type": "hello", "client": "c"})
+    assert tab.wait_closed() == (1011, "internal error")
+    assert fetch(f"{url}/healthz")[0] == 200
+
+
+def test_the_policy_of_pages_and_hsts_are_settings(processes: Processes, app: Path) -> None:
+    environ = {
+        "MANYHANDS_APP": str(app), "MANYHANDS_CONTENT_SECURITY_POLICY": "default-src 'self'; img-src *",
+        "MANYHANDS_HSTS": "600", "MANYHANDS_TRUSTED_PROXIES": "127.0.0.1",
+    }  # fmt: skip
+    _, url = processes.gateway(environ=environ)
+    assert "Strict-Transport-Security" not in fetch(url)[1]
+    headers = fetch(url, **{"X-Forwarded-Proto": "https"})[1]
+    assert headers["Strict-Transport-Security"] == "max-age=600"
+    assert headers["Content-Security-Policy"] == "default-src 'self'; img-src *"
+    _, url = processes.gateway(environ=environ | {"MANYHANDS_CONTENT_SECURITY_POLICY": "off"})
+    assert "Content-Security-Policy" not in fetch(url)[1]
 
 
 def test_an_app_without_a_page_gets_one_that_lists_its_handlers(
