@@ -677,9 +677,9 @@ def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_browser(processes: Pr
     assert "unpack" not in text
     assert headers["Content-Security-Policy"]
     process.wait_for_output("Traceback")
-    tab = Tab(url, hello=False)
-    tab.send({"type": "hello", "client": "c"})
-    assert tab.wait_closed() == (1011, "internal error")
+    with Tab(url, hello=False) as tab:
+        tab.send({"type": "hello", "client": "c"})
+        assert tab.wait_closed() == (1011, "internal error")
     assert fetch(f"{url}/healthz")[0] == 200
 
 
