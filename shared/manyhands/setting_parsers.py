@@ -24,10 +24,12 @@ KEY_LENGTH, KEY_CHARACTERS = 16, 8
 
 
 def plain(text: str) -> str:
+    """Take a text as it is."""
     return text
 
 
 def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
+    """Make what reads a URL of some schemes."""
     def parse(text: str) -> str:
         parts = urlsplit(text)
         if parts.scheme not in schemes or not (parts.netloc or parts.path):
@@ -51,6 +53,7 @@ def check_redis(parts: SplitResult) -> None:
 
 
 def positive(text: str) -> float:
+    """Read a number over 0."""
     number = float(text)
     if not 0 < number < 10**9:
         raise ValueError
@@ -58,6 +61,7 @@ def positive(text: str) -> float:
 
 
 def count(text: str) -> int:
+    """Read a whole number from 1 on."""
     number = int(text)
     if not 1 <= number < 10**9:
         raise ValueError
@@ -65,13 +69,15 @@ def count(text: str) -> int:
 
 
 def whole(text: str) -> int:
+    """Read a whole number from 0 on."""
     number = int(text)
     if number < 0:
         raise ValueError
     return number
 
 
-def port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Read a port."""
     number = int(text)
     if not 0 <= number < 65536:
         raise ValueError
@@ -83,16 +89,18 @@ def address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if port == "0" or (":" in host and not (host.startswith("[") and host.endswith("]"))):
         raise ValueError
-    return host.strip("[]") or EVERYWHERE, port(port)
+    return host.strip("[]") or EVERYWHERE, port_number(port)
 
 
 def token(text: str) -> str:
+    """Read a secret that goes into a header."""
     if len(text) < 16 or not text.isascii() or not text.isprintable():
         raise ValueError
     return text
 
 
 def size(text: str) -> int:
+    """Read a number of bytes, with or without a unit."""
     match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
     if not match or match[2].upper() not in SIZE_UNITS or int(match[1]) == 0:
         raise ValueError
@@ -100,16 +108,19 @@ def size(text: str) -> int:
 
 
 def namespace(text: str) -> str:
+    """Read what goes before every key."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
         raise ValueError
     return text
 
 
 def words(text: str) -> tuple[str, ...]:
+    """Read what commas separate."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def keys(text: str) -> tuple[str, ...]:
+    """Read keys, each long enough."""
     keys = words(text)
     if not keys or any(len(key) < KEY_LENGTH for key in keys):
         raise ValueError
@@ -117,6 +128,7 @@ def keys(text: str) -> tuple[str, ...]:
 
 
 def origins(text: str) -> tuple[str, ...]:
+    """Read the origins of pages, or a star."""
     origins = words(text)
     for origin in origins:
         parts = urlsplit(origin)
@@ -126,15 +138,18 @@ def origins(text: str) -> tuple[str, ...]:
 
 
 def pair(text: str) -> tuple[int, int]:
+    """Read two counts; the second is 20 times the first unless given."""
     plain, _, asynchronous = text.partition(",")
     return count(plain), count(asynchronous) if asynchronous else 20 * count(plain)
 
 
 def rate_or_off(text: str) -> float:
+    """Read a rate; 0 is none."""
     return 0.0 if text == "0" else positive(text)
 
 
 def nesting(text: str) -> int:
+    """Read a depth that frames can have."""
     number = int(text)
     if not LEAST_NESTING <= number <= MAX_NESTING:
         raise ValueError
@@ -142,14 +157,17 @@ def nesting(text: str) -> int:
 
 
 def networks(text: str) -> tuple[Network, ...]:
+    """Read addresses and networks."""
     return tuple(ipaddress.ip_network(word) for word in words(text))
 
 
 def switch(text: str) -> bool:
+    """Read on or off."""
     return {"off": False, "0": False, "on": True, "1": True}[text.lower()]
 
 
 def flag(text: str) -> bool:
+    """Read 0 or 1."""
     return {"0": False, "1": True}[text]
 
 
