@@ -30,6 +30,7 @@ def plain(text: str) -> str:
 
 def url(schemes: tuple[str, ...]) -> Callable[[str], str]:
     """Make what reads a URL of some schemes."""
+
     def parse(text: str) -> str:
         parts = urlsplit(text)
         if parts.scheme not in schemes or not (parts.netloc or parts.path):

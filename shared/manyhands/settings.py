@@ -40,7 +40,9 @@ class Settings:
     app: str | None = variable(
         "MANYHANDS_APP", read.plain, None, "a directory, a Python file or a dotted module", "the app"
     )
-    port: int = variable("PORT", read.port_number, 8000, "a port number from 0 to 65535", "the port a gateway listens on")
+    port: int = variable(
+        "PORT", read.port_number, 8000, "a port number from 0 to 65535", "the port a gateway listens on"
+    )
     secret_keys: tuple[str, ...] = variable(
         "MANYHANDS_SECRET_KEY", read.keys, (),
         "a secret of at least 16 characters; where several are separated by commas, the first "
