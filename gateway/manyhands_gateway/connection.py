@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any
@@ -25,6 +26,8 @@ ROUND = 0.5
 CLOSE_WITHIN = 5.0
 #: Seconds that a browser which reads too slowly gets to reach our close frame, behind a frame that is half written.
 SLOW_CLOSE_WITHIN = 20.0
+#: Lingering, and for no time: what was not sent is thrown away when the socket is closed.
+_RESET = struct.pack("ii", 1, 0)
 #: Updates that are held back while receipts are on their way; a browser beyond that resumes from its `seq`.
 MAX_HELD = 2000
 #: Frames a connection may send that ask for nothing which is done: pings, pongs, and what is refused as it stands. As
@@ -145,6 +148,9 @@ class Connection:
         self.closing = True
         self.protocol.closed()
         with contextlib.suppress(OSError):
+            if not self.outbox.idle:
+                # Nobody reads: without this, the system would go on offering megabytes for minutes.
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def look_after(self, now: float) -> None:

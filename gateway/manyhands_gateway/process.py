@@ -218,5 +218,5 @@ def _allow_many_files(connections: int) -> int:
         return connections
     room = max(hard // 2, hard - SPARE_CONNECTIONS - SPARE_FILES)
     if room < connections:
-        log.warning("of %d sockets only %d fit into the %d files that a process may open", connections, room, hard)
+        log.info("a process has room for %d sockets, not %d: it may open %d files", room, connections, hard)
     return min(room, connections)
