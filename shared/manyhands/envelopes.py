@@ -23,6 +23,8 @@ MAX_HANDLER = 256
 #: Characters of a wrong value that are shown in the answer.
 SHOWN = 40
 
+_NOWHERE = Context()
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -59,7 +61,7 @@ Envelope = Hello | Event | CancelEvent
 
 def parse(envelope: object) -> Envelope:
     """Check an envelope. Raises `BadFrame`, with the event's `n` where that could be read."""
-    if not isinstance(envelope, Mapping):
+    if not isinstance(envelope, dict):
         raise BadFrame(f"a frame holds a map, got {show(envelope)}")
     try:
         match envelope.get(Key.TYPE):
@@ -91,8 +93,8 @@ def _parse_event(envelope: Mapping[Any, Any]) -> Event:
 
 def _parse_context(context: object) -> Context:
     if context is None:
-        return Context()
-    if not isinstance(context, Mapping):
+        return _NOWHERE
+    if not isinstance(context, dict):
         raise BadFrame(f"`context` is a map, got {show(context)}")
     repeaters = context.get(Key.REPEATERS)
     if repeaters is None:
@@ -104,7 +106,7 @@ def _parse_context(context: object) -> Context:
 
 
 def _parse_repeater(repeater: object) -> Repeater:
-    if not isinstance(repeater, Mapping):
+    if not isinstance(repeater, dict):
         raise BadFrame(f"`repeaters` is a list of maps, got one with {show(repeater)}")
     path = repeater.get(Key.STATE)
     if not isinstance(path, list) or not path or not all(isinstance(name, str) for name in path):

@@ -80,6 +80,22 @@ def test_an_event_is_sent_and_its_latency_counts_from_when_it_was_due(session: S
     assert not notes.problems
 
 
+def test_every_envelope_has_its_own_number_handler_and_payload(session: Session) -> None:
+    payload = [1]
+    fired = [session.fire("add", None, 0.0), session.fire("add", None, 0.0), session.fire("sub", "x", 0.0)]
+    fired += [session.fire("sub", payload, 0.0)]
+    payload.append(2)
+    fired += [session.fire("sub", payload, 0.0), session.fire("sub", True, 0.0), session.fire("sub", 1, 0.0)]
+    found = [msgpack.unpackb(envelope or b"") for envelope in fired]
+
+    assert [one["n"] for one in found] == [1, 2, 3, 4, 5, 6, 7]
+    assert [(one["handler"], one["payload"]) for one in found[:5]] == [
+        ("add", None), ("add", None), ("sub", "x"), ("sub", [1]), ("sub", [1, 2])
+    ]  # fmt: skip
+    assert [found[5]["payload"], found[6]["payload"]] == [True, 1]
+    assert type(found[6]["payload"]) is int
+
+
 def test_partial_updates_and_other_clients_end_nothing(session: Session, notes: Notes) -> None:
     session.fire("add", None, 0.0)
 

@@ -6,6 +6,7 @@ answers, and says `disconnected` when the socket is gone. All times are seconds 
 
 from __future__ import annotations
 
+import struct
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from manyhands.errors import ManyHandsError
 from manyhands.load.checks import Observer, Problem, look_up, value_after
 from manyhands.wire import Key, Rejection, Type
 
+#: Types of payloads that are packed once for all events: those that are equal are packed alike.
+_UNCHANGING = frozenset({type(None), str, bytes})
+#: A number of 8 bytes, as msgpack has it.
+_NUMBER = struct.Struct(">BQ")
 #: Seconds until what was rejected is sent again, where the gateway names no time.
 RETRY_AFTER = 1.0
 #: Seconds until a socket on which updates were missing is followed by another.
@@ -94,6 +99,9 @@ class Session:
         self.welcomed = False
         self._observer = observer
         self._n = 0
+        #: What was fired last, and its envelope up to the number: all but the number is packed once.
+        self._fires: tuple[str, object] | None = None
+        self._before_n = b""
         self._holding = False
         #: The counter at the beginning; how many events have ended well since, and in all.
         self._start, self._handled, self._ended = 0, 0, 0
@@ -112,8 +120,10 @@ class Session:
     def fire(self, handler: str, payload: object, intended: float) -> bytes | None:
         """Note an event, and give its envelope; None where it has to wait until `unaccepted` is sent."""
         self._n += 1
-        event: dict[str, Any] = {Key.TYPE: Type.EVENT, Key.N: self._n, Key.HANDLER: handler, Key.PAYLOAD: payload}
-        shot = Shot(intended, _pack(event))
+        # What is equal may be changed in place, or be of another type.
+        if type(payload) not in _UNCHANGING or self._fires != (handler, payload):
+            self._fires, self._before_n = (handler, payload), _pack_before_n(handler, payload)
+        shot = Shot(intended, self._before_n + _NUMBER.pack(0xCF, self._n))
         self.outstanding[self._n] = shot
         self._observer.fired()
         return shot.envelope if self.welcomed and not self._holding else None
@@ -245,6 +255,11 @@ class Session:
         if not isinstance(self.value, int) or not least <= self.value <= most:
             expected = f"{least}" if least == most else f"{least} to {most}"
             self._observer.problem(Problem.STATE, f"`{'.'.join(self.key)}` is {self.value!r}, expected {expected}")
+
+
+def _pack_before_n(handler: str, payload: object) -> bytes:
+    event: dict[str, Any] = {Key.TYPE: Type.EVENT, Key.HANDLER: handler, Key.PAYLOAD: payload, Key.N: 0}
+    return _pack(event)[:-1]
 
 
 def _pack(envelope: Mapping[str, Any]) -> bytes:
