@@ -144,6 +144,13 @@ class RawSocket:
             assert time.monotonic() < deadline, "the gateway goes on sending"
         return frames
 
+    def read_bytes(self) -> bytes:
+        """Read until the stream ends, whatever it is."""
+        with contextlib.suppress(ConnectionResetError):
+            while data := self._socket.recv(65536):
+                self._rest += data
+        return self._rest
+
     def _exactly(self, size: int) -> bytes | None:
         with contextlib.suppress(ConnectionResetError):
             while len(self._rest) < size and (data := self._socket.recv(65536)):
