@@ -12,6 +12,7 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.entity import Queue
+from redis.connection import parse_url
 
 from manyhands.keys import Keys
 from manyhands.settings import Settings
@@ -84,6 +85,7 @@ def make_celery(settings: Settings, version: str | None = None) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_use_ssl=_tls_options(settings.broker),
         broker_heartbeat=0 if on_redis else 10,
         broker_connection_timeout=CONNECT_TIMEOUT,
         broker_connection_retry=True,
@@ -110,7 +112,22 @@ def _transport_options(queue: str, *, sends: bool) -> dict[str, Any]:
     }
 
 
+def _tls_options(url: str) -> dict[str, Any] | None:
+    """Give what a rediss:// URL asks for, as the store's own client reads it.
+
+    Kombu by itself would not check the server's certificate unless the URL says how.
+    """
+    if not url.startswith("rediss://"):
+        return None
+    asked: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+    options = {name: value for name, value in asked.items() if name.startswith("ssl_")}
+    return {"ssl_cert_reqs": "required", "ssl_check_hostname": True, **options}
+
+
 def _broker_url(url: str) -> str:
+    if url.startswith("rediss://"):
+        # Its options are given beside it.
+        return url.partition("?")[0]
     # Kombu spells the socket of a local Redis in its own way.
     if not url.startswith("unix://"):
         return url

@@ -70,7 +70,15 @@ class RedisStore:
 
     def ping(self) -> None:
         """Raise `Unavailable` unless Redis answers."""
-        self._guard(lambda: self._lines.call([pack("PING")], attempts=1))
+        try:
+            self._guard(lambda: self._lines.call([pack("PING")], attempts=1))
+        except Unavailable as error:
+            url = self.settings.redis
+            if url.startswith("rediss://") and "ssl_certfile" not in url and "CERTIFICATE" not in str(error):
+                # A server that wants one of its clients' certificates just ends the connection.
+                hint = "if it asks its clients for certificates, the URL needs ssl_certfile and ssl_keyfile"
+                raise Unavailable("Redis", f"{error.__cause__}; {hint}") from error
+            raise
 
     # --- gateway ---
 
