@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -70,13 +71,13 @@ def render(directory: Path, upstreams: tuple[str, str]) -> tuple[list[str], str]
     return [NGINX, "-p", str(directory), "-c", str(configuration), "-g", f"{as_root}daemon off;"], port
 
 
-def start_site(processes: Processes, directory: Path) -> Site:
+def start_site(processes: Processes, directory: Path, **settings: str) -> Site:
     app = directory / "app"
     (app / "static").mkdir(parents=True)
     (app / "main.py").write_text(APP)
     (app / "index.html").write_text("<!doctype html><title>behind nginx</title>")
     (app / "static" / "big.css").write_text("/* big enough to be compressed */\n" * 1000)
-    environ = {"MANYHANDS_APP": str(app)}
+    environ = {"MANYHANDS_APP": str(app), **settings}
     processes.worker(environ=environ)
     first, first_url = processes.gateway(environ=environ)
     second, second_url = processes.gateway(environ=environ)
@@ -142,6 +143,24 @@ def test_behind_nginx_the_page_itself_may_connect_and_pages_of_others_may_not(si
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         Tab(site.url, origin="http://127.0.0.1:1")
     assert refused.value.status_code == 403
+
+
+def test_where_nginx_is_trusted_each_browsers_own_address_is_limited_whatever_it_says_of_itself(
+    processes: Processes, tmp_path: Path
+) -> None:
+    trusted = {"MANYHANDS_TRUSTED_PROXIES": "127.0.0.1", "MANYHANDS_ADDRESS_CONNECTIONS": "1"}
+    site = start_site(processes, tmp_path, **trusted)
+    with contextlib.ExitStack() as tabs:
+        # One with each gateway.
+        for _ in range(2):
+            tabs.enter_context(Tab(site.url, source="127.0.0.2"))
+        for claim in ({}, {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "127.0.0.1"}):
+            with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+                Tab(site.url, source="127.0.0.2", headers=claim)
+            assert refused.value.status_code == 429
+            assert (refused.value.resp_headers or {})["retry-after"] == "5"
+        other = tabs.enter_context(Tab(site.url, source="127.0.0.3", origin=site.url))
+        assert other.call("increment")["ok"]
 
 
 def test_a_tab_whose_gateway_goes_reconnects_through_nginx_at_the_first_try(
