@@ -12,6 +12,7 @@ import pytest
 import websocket
 
 from manyhands.settings import Settings
+from manyhands_gateway.process import KEEP_ALIVE
 from support.browser import JSON, MSGPACK, Tab
 from support.processes import Processes
 from support.stand_in import StandIn
@@ -96,6 +97,14 @@ def test_handshakes_that_are_refused_for_another_reason_take_no_place(gateway: G
         assert refused(url, subprotocol="chat")[0] == 400
     with Tab(url) as tab:
         tab.wait_accepted(tab.fire("increment"))
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /_mh/ws HTTP/1.1\r\nHost: x\r\nUpgrade: webs"])
+def test_a_peer_that_never_finishes_its_request_is_cut_off(gateway: Gateway, begun: bytes) -> None:
+    host, port = gateway().removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=KEEP_ALIVE + 5) as peer:
+        peer.sendall(begun)
+        assert peer.recv(100) == b""
 
 
 # --- addresses ---
