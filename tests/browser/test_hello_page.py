@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from support.liveness import descendants
 from support.processes import Process, Processes
-from support_dev import descendants
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from support.browser import Tab
+from support.liveness import DEADLINE, descendants, is_alive, wait_until_dead
 from support.processes import Process, Processes, get
 from support.waiting import wait_until
-from support_dev import DEADLINE, descendants, is_alive, wait_until_dead
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 

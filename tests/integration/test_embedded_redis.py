@@ -15,8 +15,8 @@ import redis
 
 from manyhands.embedded import EmbeddedRedis, quote
 from manyhands.redis_binary import EmbeddedRedisError, RedisBinary, find_redis_binary, identify
+from support.liveness import DEADLINE, wait_until_dead
 from support.waiting import wait_until
-from support_dev import DEADLINE, wait_until_dead
 
 
 def wheel() -> RedisBinary:

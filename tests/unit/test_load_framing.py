@@ -1,4 +1,4 @@
-"""The load generator's frames, against wsproto, which the gateway reads and writes them with."""
+"""The load generator's frames, against wsproto, which plays the gateway."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from manyhands.child import Ending, Patience, Program, describe
 from manyhands.supervisor import Supervisor
 from manyhands.terminal import Terminal, wants_colour
 from manyhands.tether import tethered
-from support_dev import DEADLINE, wait_until_dead
+from support.liveness import DEADLINE, wait_until_dead
 
 QUICK = Patience(grace=DEADLINE, pause=0.01, longest_pause=0.05, settled=60.0)
 

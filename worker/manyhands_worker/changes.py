@@ -71,7 +71,7 @@ def _encode(changes: Changes, mutation: Mutation, in_defaults: bool, dicts_above
         raise NotSerialisable(path, f"a {type(mutation.value).__name__} of {size >> 20} MiB", cure)
     changes.ops += ops
     if is_public(path):
-        changes.set_views.append((path, _view_of(path, ops)))
+        changes.set_views.append((path, _view_of(ops)))
 
 
 def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) -> list[tuple[str, bytes, bytes]]:
@@ -83,7 +83,7 @@ def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) 
     raise NotSerialisable(path, f"a {type(value).__name__} that never stood still", cure)
 
 
-def _view_of(path: Path, ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:
+def _view_of(ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:
     if not is_dict(ops[0][2]):
         return codec.view_part(ops[0][2])
     tree: Any = build_tree({}, {stored: value for _, stored, value in ops})

@@ -52,12 +52,6 @@ def set_cancel(state):
     state["cancel"] = True
 
 
-def slow_read_write(state):
-    """Assigns a path of its own while others may change others."""
-    time.sleep(0.4)
-    state["slow"] = state["counter"]
-
-
 async def slow_async(state, payload):
     state["async"] = "began"
     await asyncio.sleep(payload)
