@@ -38,9 +38,10 @@ class Deployment(contextlib.ExitStack):
         self.redis = RedisServer(self.directory, *redis)
         self.redis.start()
         self.callback(self.redis.kill)
+        self.namespace = "mh"
         self.environ = {
             "REDIS_URL": self.redis.url, "MANYHANDS_APP": APP, "MANYHANDS_SECRET_KEY": "only-for-benchmarks",
-            "MANYHANDS_RATE_LIMIT": "100000", **(environ or {}),
+            "MANYHANDS_RATE_LIMIT": "100000", "MANYHANDS_NAMESPACE": self.namespace, **(environ or {}),
         }  # fmt: skip
         self.processes = Processes(self.directory, self.environ)
         self.callback(self.processes.end)
