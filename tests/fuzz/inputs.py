@@ -219,6 +219,15 @@ UPDATES = st.builds(
     _update, st.lists(st.tuples(PATHS, VALUES), max_size=3), st.integers(0, 2**64 - 1), done=st.booleans()
 )
 
+# --- headers, and what else is text ---
+
+_WORDS = st.sampled_from(
+    ["[", "]", ":", "::1", "::ffff:", "127.0.0.1", "%25eth0", ",", "http://", "https://", "//", "@", "xn--", ".", "..",
+     "a" * 70, "\x00", "é", "\udcff", "²", "host", ":8000", ":99999", "00-", "0af7651916cd43dd8448eb211c80319c", "-",
+     "b7ad6b7169203331", "-01", "AAAA", "=", "dGhlIHNhbXBsZSBub25jZQ=="]
+)  # fmt: skip
+TEXTS = st.lists(_WORDS, max_size=8).map("".join) | st.text(max_size=60)
+
 # --- WebSocket ---
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
 from time import process_time
 from typing import Any, NamedTuple
 
 import msgpack
 from hypothesis import strategies as st
+from werkzeug.datastructures import EnvironHeaders
 
 from fuzz import inputs
 from fuzz.socket import check_stream
@@ -22,16 +24,23 @@ from manyhands.envelopes import CancelEvent, Event, Hello, parse
 from manyhands.errors import BadFrame, DamagedValue, NotSerialisable
 from manyhands.letters import decode_body, encode_body
 from manyhands.paths import decode_names, encode_path
+from manyhands.settings import Settings
+from manyhands.trace_context import parse_traceparent
 from manyhands.updates import seq_of
 from manyhands.wire import MAX_SAFE_INTEGER, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from manyhands_gateway.forwarded import believe, network_of
 from manyhands_gateway.frames import decode_frame, encode_frame, transcode
+from manyhands_gateway.handshake import find_flaw
+from manyhands_gateway.origin import is_allowed
 from manyhands_gateway.protocol import Accept, Cancel, Close, Join, Phase, Protocol, Reject
+from manyhands_gateway.tokens import Tokens
 
 #: Seconds of CPU that a decoder may take for an input of a few KB, with room for a machine that is busy.
 LONGEST = 2.0
 #: Characters of the longest text that an answer to a bad frame may have.
 LONGEST_MESSAGE = 500
 MAX_PAYLOAD = 2000
+SETTINGS = Settings(secret_keys=("only-for-tests-0123456789",))
 
 
 class Target(NamedTuple):
@@ -162,6 +171,26 @@ def check_number(encoded: bytes) -> None:
         return
 
 
+def check_text(text: str) -> None:
+    """Read a text wherever the gateway takes one from a request or a frame: nothing else than an answer comes of it."""
+    environ = {
+        "HTTP_SEC_WEBSOCKET_VERSION": "13",
+        "HTTP_SEC_WEBSOCKET_KEY": text,
+        "HTTP_HOST": text,
+        "REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": text, "HTTP_X_FORWARDED_PROTO": text,
+        "HTTP_X_FORWARDED_HOST": text,
+    }  # fmt: skip
+    believe(environ, [ip_network("127.0.0.0/8")])
+    network_of(text)
+    assert ip_address(environ["REMOTE_ADDR"])
+    find_flaw("HTTP/1.1", EnvironHeaders(environ))
+    assert not is_allowed(text, text[1:], ["https://elsewhere.example"])
+    is_allowed(text, text, [])
+    assert Tokens(SETTINGS).verify(text) is None
+    parsed = parse_traceparent(text)
+    assert parsed is None or parse_traceparent(parsed) == parsed
+
+
 TARGETS: dict[str, Target] = {
     "msgpack frame": Target(inputs.MSGPACK_FRAMES, check_frame),
     "json frame": Target(inputs.JSON_FRAMES, check_frame),
@@ -173,6 +202,7 @@ TARGETS: dict[str, Target] = {
     "tree": Target(inputs.TREES, check_tree),
     "update": Target(inputs.UPDATES, check_update),
     "number": Target(inputs.mutated(inputs.UPDATES), check_number),
+    "text": Target(inputs.TEXTS, check_text),
     "socket": Target(st.tuples(inputs.STREAMS, st.lists(st.integers(0, 300), max_size=8)), check_stream),
 }
 
