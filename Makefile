@@ -5,6 +5,7 @@
 #   make lint     ruff, mypy, pyright
 #   make chaos    kill everything, again and again, and check that nothing is lost: ARGS="--minutes 20 --seed 1"
 #   make fuzz     feed the decoders hostile input, and see that none breaks: ARGS="--minutes 10 --only value"
+#   make audit    look for known vulnerabilities of what is installed; asks a service on the internet, so `make test` doesn't
 #   make clean    remove what these have made
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: run test lint chaos fuzz clean
+.PHONY: run test lint chaos fuzz audit clean
 
 run: .venv/.for-run
 	@$(BIN)/python -m manyhands dev examples/hello $(ARGS)
@@ -36,6 +37,12 @@ chaos: .venv/.for-test
 
 fuzz: .venv/.for-test
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+# From a list, since pip-audit would pass over a package that it can't look up; --strict does not.
+audit: .venv/.for-test
+	@$(BIN)/python -m pip install --quiet --editable '.[audit]'
+	@$(BIN)/python -m pip freeze --exclude-editable > .venv/audited.txt
+	$(BIN)/python -m pip_audit --strict --no-deps --disable-pip --requirement .venv/audited.txt
 
 # A stamp is renewed when the requirements have changed.
 .venv/.for-run: pyproject.toml

@@ -43,9 +43,12 @@ def readable(page: Page) -> str:
 def test_tabs_and_reloads_share_the_session_and_no_script_sees_its_token(browser: Browser, url: str) -> None:
     frames: list[Any] = []
     complaints: list[str] = []
+    addresses: list[str] = []
     with browser.new_context() as context:
         one = context.new_page()
         one.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(frame)))
+        one.on("websocket", lambda socket: addresses.append(socket.url))
+        one.on("request", lambda request: addresses.append(request.url))
         one.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         one.goto(url)
         click(one, "1")
@@ -61,7 +64,7 @@ def test_tabs_and_reloads_share_the_session_and_no_script_sees_its_token(browser
         assert cookie["sameSite"] == "Lax"
         session, _, signature = cookie["value"].rpartition(".")
         assert frames
-        for text in (readable(one), readable(two), str(frames)):
+        for text in (readable(one), readable(two), str(frames), str(addresses)):
             assert session not in text
             assert signature not in text
         assert not [text for text in complaints if re.search("Content.Security.Policy|manyhands", text)]

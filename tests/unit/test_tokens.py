@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from manyhands.errors import SettingError
 from manyhands.settings import Settings
-from manyhands_gateway.tokens import Tokens, new_session_id
+from manyhands_gateway.tokens import Tokens, new_session_id, public_name
 
 OLD, NEW = "an old key of 16+ characters", "a new key of 16+ characters"
 
@@ -36,6 +38,21 @@ def test_the_newest_key_signs() -> None:
     token = tokens(NEW, OLD).sign("s")
     assert tokens(NEW).verify(token) == "s"
     assert tokens(OLD).verify(token) is None
+
+
+def test_keys_change_in_three_steps_without_a_moment_in_which_a_token_is_refused() -> None:
+    steps = [(OLD,), (OLD, NEW), (NEW, OLD), (NEW,)]
+    for before, after in itertools.pairwise(steps):
+        # While a deploy goes on, either side meets tokens of the other.
+        assert tokens(*after).verify(tokens(*before).sign("s")) == "s"
+        assert tokens(*before).verify(tokens(*after).sign("s")) == "s"
+    # In two, gateways that have not been restarted refuse what the others sign.
+    assert tokens(OLD).verify(tokens(NEW, OLD).sign("s")) is None
+
+
+def test_a_public_name_tells_sessions_apart_and_opens_none() -> None:
+    assert public_name("a") != public_name("b")
+    assert tokens(OLD).verify(public_name("a")) is None
 
 
 def test_a_token_of_another_namespace_is_foreign() -> None:
