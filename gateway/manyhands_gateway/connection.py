@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 from collections.abc import Sequence
 from time import monotonic
 from typing import Any
@@ -17,7 +16,7 @@ from manyhands_gateway.budget import Budget
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.frames import encode_frame
 from manyhands_gateway.framing import PING, close_frame, data_frame
-from manyhands_gateway.outbox import Outbox
+from manyhands_gateway.outbox import Outbox, reset_when_closed
 from manyhands_gateway.protocol import Protocol
 
 #: Seconds between two calls of `look_after`; 10,000 connections take about a millisecond.
@@ -26,8 +25,6 @@ ROUND = 0.5
 CLOSE_WITHIN = 5.0
 #: Seconds that a browser which reads too slowly gets to reach our close frame, behind a frame that is half written.
 SLOW_CLOSE_WITHIN = 20.0
-#: Lingering, and for no time: what was not sent is thrown away when the socket is closed.
-_RESET = struct.pack("ii", 1, 0)
 #: Updates that are held back while receipts are on their way; a browser beyond that resumes from its `seq`.
 MAX_HELD = 2000
 #: Frames a connection may send that ask for nothing which is done: pings, pongs, and what is refused as it stands. As
@@ -149,8 +146,7 @@ class Connection:
         self.protocol.closed()
         with contextlib.suppress(OSError):
             if not self.outbox.idle:
-                # Nobody reads: without this, the system would go on offering megabytes for minutes.
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                reset_when_closed(self.sock)
             self.sock.shutdown(socket.SHUT_RDWR)
 
     def look_after(self, now: float) -> None:

@@ -32,6 +32,8 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
 
     def connect(server: Any) -> None:
         server.sock = real_socket(server.sock)
+        # While the request was answered it had a timeout; from here on the outbox has deadlines of its own.
+        server.sock.settimeout(None)
         connection = Connection(server.sock, server.subprotocol, settings)
         conversation = Conversation(connection, _handshake(cookie), gateway.services)
         gateway.connections.add(connection)

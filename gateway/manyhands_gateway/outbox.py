@@ -6,6 +6,8 @@ nearly always, `put` writes by itself and there is no greenlet; a reader that la
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +20,14 @@ MAX_FRAMES = 2000
 MAX_BYTES = 16 * 2**20
 #: Bytes up to which waiting frames are joined into one write.
 JOINED = 64 * 1024
+
+#: Lingering, and for no time.
+_RESET = struct.pack("ii", 1, 0)
+
+
+def reset_when_closed(sock: Any) -> None:
+    """Have what was not sent thrown away when a socket is closed: the system would offer it for minutes to nobody."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
 
 class Outbox:

@@ -24,6 +24,7 @@ from manyhands.siblings import answer_siblings, gather, make_directory, remove_d
 from manyhands.tether import die_with
 from manyhands_gateway.application import EXTENSION, alone, create_app, find_directory
 from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.outbox import reset_when_closed
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
             # Called as a signal handler, which may not wait; `run` stops accepting meanwhile.
             gevent.spawn(self._gateway.drain)
         super().handle_exit(sig, frame)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:
+        """Answer a request; a peer that takes in nothing of the answer does not keep its place."""
+        sock.settimeout(self._gateway.settings.send_within)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError as error:
+            reset_when_closed(sock)
+            # Said to gunicorn in this way, it closes the connection and does not log a traceback.
+            raise StopIteration from error
 
     def run(self) -> None:
         """Serve until told to end."""

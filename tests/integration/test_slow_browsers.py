@@ -8,8 +8,10 @@ import select
 import socket
 import statistics
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -150,10 +152,37 @@ def test_a_browser_that_takes_in_nothing_ends_with_its_socket_and_resumes_from_w
         assert stopped.state["text"] == "\0" * 160_000 + "5"
 
 
+def test_a_peer_that_does_not_read_an_answer_over_http_is_cut_off_and_one_that_does_gets_all_of_it(
+    processes: Processes, worker: StandIn, tmp_path: Path
+) -> None:
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "large.bin").write_bytes(2 * LARGE)
+    (tmp_path / "main.py").write_text("")
+    process, url = processes.gateway(environ={"MANYHANDS_APP": str(tmp_path), "MANYHANDS_SEND_WITHIN": "0.5"})
+    port = int(url.rpartition(":")[2])
+    with socket.socket() as stopped:
+        stopped.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+        stopped.connect(("127.0.0.1", port))
+        stopped.sendall(b"GET /static/large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: was_reset(stopped), 10, "end of the connection")
+    with urllib.request.urlopen(f"{url}/static/large.bin") as answer:
+        assert answer.read() == 2 * LARGE
+    # The time of an answer is none of a socket.
+    with Tab(url) as tab:
+        assert not tab.read(1)
+        tab.wait_accepted(tab.fire("increment"))
+    assert "Traceback" not in process.output
+
+
 def has_ended(tab: Tab) -> bool:
-    """Tell whether the gateway has reset the connection, without reading from it."""
+    """Tell whether the gateway has reset a connection."""
     raw = tab.socket.sock
     assert isinstance(raw, socket.socket)
+    return was_reset(raw)
+
+
+def was_reset(raw: socket.socket) -> bool:
+    """Tell whether the other side has reset a connection, without reading from it."""
     poll = select.poll()
     poll.register(raw, 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
