@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import socket
@@ -28,6 +29,9 @@ from manyhands_gateway.outbox import reset_when_closed
 
 log = logging.getLogger(__name__)
 
+#: New objects after which Python looks for garbage among them, and how many looks make one further back. Ten times the
+#: usual ones: some megabytes of garbage may wait.
+COLLECT_AFTER = (7000, 20, 50)
 #: HTTP connections of one process beside its sockets. While gunicorn has as many as it may, it takes no more in, not
 #: even to refuse them.
 SPARE_CONNECTIONS = 500
@@ -151,6 +155,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         gateway.start()
         if self._siblings is not None:
             answer_siblings(self._siblings, str(self.number), gateway.snapshot)
+        _collect_seldom()
         return app
 
     def _gather(self, gateway: Gateway) -> Mapping[str, Snapshot]:
@@ -218,6 +223,15 @@ def listen(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _collect_seldom() -> None:
+    """Leave what was loaded out of every collection of garbage, and collect the rest seldom: nearly all of it is freed
+    by its reference counts, and with 10,000 connections to look through a collection holds up everybody.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _allow_many_files(connections: int) -> int:
