@@ -160,6 +160,33 @@ def test_an_address_that_a_browser_made_up_hides_it_from_no_limit(gateway: Gatew
             assert refused(url, headers=forwarded(made_up))[0] == 429
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 192.0.2.1"),
+        ("X-Forwarded-For: 192.0.2.1", "X_Forwarded_For: 6.6.6.6"),
+        ("X-Forwarded-For: 192.0.2.1", "Forwarded: for=6.6.6.6", "X-Real-IP: 6.6.6.6"),
+    ],
+)
+def test_neither_does_one_that_comes_in_a_line_of_its_own(gateway: Gateway, lines: tuple[str, ...]) -> None:
+    url = gateway(trusted_proxies="127.0.0.1", address_connections="1")
+    with Tab(url, headers=forwarded("192.0.2.1")):
+        assert shake_hands(url, *lines).startswith("HTTP/1.1 429")
+        assert shake_hands(url, "X-Forwarded-For: 192.0.2.2").startswith("HTTP/1.1 101")
+
+
+def shake_hands(url: str, *lines: str) -> str:
+    """Ask for a socket with header lines as they are; give the first bytes of the answer."""
+    host, port = url.removeprefix("http://").split(":")
+    request = (
+        "GET /_mh/ws HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
+        f"Sec-WebSocket-Protocol: {JSON}", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    )  # fmt: skip
+    with socket.create_connection((host, int(port)), timeout=5) as raw:
+        raw.sendall("\r\n".join((*request, *lines, "", "")).encode())
+        return raw.recv(1000).decode()
+
+
 def test_of_a_peer_that_is_no_trusted_proxy_neither_address_nor_host_nor_scheme_is_believed(gateway: Gateway) -> None:
     url = gateway(trusted_proxies="127.0.0.9", address_connections="1")
     with Tab(url, headers=forwarded("192.0.2.1")):

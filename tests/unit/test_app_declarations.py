@@ -101,6 +101,6 @@ def test_a_new_app_begins_with_nothing_declared() -> None:
 
 
 def test_what_an_app_imports_is_exactly_this() -> None:
-    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", "init_handlers", "init_state"]
+    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", "init_handlers", "init_state", "session_verifier"]
     assert mh.init_state({}) is None
     assert mh.init_handlers([]) is None
