@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -15,6 +17,7 @@ from manyhands.metrics import (
     BOUNDS,
     MAX_HANDLERS,
     OTHERS,
+    PROCESS_METRICS,
     Distribution,
     Kind,
     Metric,
@@ -22,7 +25,9 @@ from manyhands.metrics import (
     pack_snapshot,
     unpack_snapshot,
 )
+from manyhands_gateway.meter import METRICS as gateway_metrics  # noqa: N811
 from manyhands_gateway.meter import Meter as GatewayMeter
+from manyhands_worker.meter import METRICS as worker_metrics  # noqa: N811
 from manyhands_worker.meter import OK
 from manyhands_worker.meter import Meter as WorkerMeter
 
@@ -208,3 +213,28 @@ def test_a_gateway_counts_what_became_of_events_and_sockets() -> None:
     assert found["manyhands_gateway_connections", (process,)] == 3
     assert found["manyhands_gateway_updates_total", (process,)] == 1
     assert found["manyhands_process_resident_memory_bytes", (process,)] > 10**6
+
+
+# --- the documentation ---
+
+
+def documented(heading: str) -> list[tuple[str, str, str, str]]:
+    """Read a table of docs/metrics.md: name, kind, labels, meaning."""
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$", section, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("heading", "declared", "snapshot"),
+    [
+        ("Metrics of a gateway", gateway_metrics, GatewayMeter().snapshot(Gauges())),
+        ("Metrics of a worker", worker_metrics, WorkerMeter().snapshot(0, 0)),
+    ],
+)
+def test_the_documentation_lists_every_metric(
+    heading: str, declared: tuple[Metric, ...], snapshot: Snapshot
+) -> None:  # fmt: skip
+    every = (*declared, *PROCESS_METRICS)
+    assert documented(heading) == [(one.name, one.kind.value, ", ".join(one.labels), one.meaning) for one in every]
+    assert [family.metric for family in snapshot] == list(every)
