@@ -18,6 +18,7 @@ from manyhands import envelopes, wire
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Letter, Receipt, Store, Verdict
 from manyhands.wire import Rejection
+from manyhands_gateway.arrivals import Arrival
 from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.greenlets import spawn_forever
@@ -45,6 +46,7 @@ class Posted:
 
     connection: Connection
     letter: Letter
+    arrival: Arrival
 
 
 class Accepter:
@@ -68,18 +70,20 @@ class Accepter:
         if self._greenlet is not None:
             self._greenlet.kill()
 
-    def submit(self, connection: Connection, letter: Letter) -> None:
+    def submit(self, connection: Connection, letter: Letter, arrival: Arrival) -> None:
         """Take a letter; its answer comes on the connection. Never waits."""
         if len(self._queue) >= MAX_LETTERS or self._bytes + len(letter.body) > MAX_BYTES:
             message = "this gateway has more events to pass on than it can keep"
             connection.send(envelopes.rejected(letter.n, Rejection.UNAVAILABLE, message, RETRY_AFTER))
+            arrival.refused(Rejection.UNAVAILABLE)
             return
         if not self._backlog.admit():
             message, retry_after = "as many events wait for workers as may", self._backlog.retry_after()
             connection.send(envelopes.rejected(letter.n, Rejection.UNAVAILABLE, message, retry_after))
+            arrival.refused(Rejection.UNAVAILABLE)
             return
         connection.submitted()
-        self._queue.append(Posted(connection, letter))
+        self._queue.append(Posted(connection, letter, arrival))
         self._bytes += len(letter.body)
         self._wake.set()
 
@@ -128,6 +132,7 @@ class Accepter:
         for posted in batch:
             posted.connection.send(envelopes.rejected(posted.letter.n, Rejection.UNAVAILABLE, message, retry_after))
             posted.connection.answered()
+            posted.arrival.refused(Rejection.UNAVAILABLE)
 
     def _answer(self, batch: Sequence[Posted], receipts: Sequence[Receipt]) -> None:
         for posted, receipt in zip(batch, receipts, strict=True):
@@ -135,6 +140,7 @@ class Accepter:
                 self._ringer.ring(posted.letter.session, receipt.ring)
             answer(posted.connection, posted.letter, receipt)
             posted.connection.answered()
+            posted.arrival.answered(receipt)
 
 
 def answer(connection: Connection, letter: Letter, receipt: Receipt) -> None:

@@ -26,7 +26,7 @@ class Arrival:
     def answered(self, receipt: Receipt) -> None:
         """Note what the store said."""
         if receipt.verdict is not Verdict.ACCEPTED:
-            self.refused(receipt.verdict.value)
+            self.refused(receipt.verdict)
             return
         if receipt.duplicate:
             self._meter.event(self._handler, DUPLICATE)

@@ -36,8 +36,8 @@ class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_burdens", "_held", "_settings", "_settled", "client", "closing", "deadline", "fired", "flooding", "heard",
-        "outbox", "pinged", "protocol", "secret", "seq", "session", "sock", "subprotocol", "unanswered",
+        "_burdens", "_held", "_settings", "_settled", "client", "closing", "code", "deadline", "fired", "flooding",
+        "heard", "outbox", "pinged", "protocol", "secret", "seq", "session", "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
@@ -58,6 +58,8 @@ class Connection:
         #: Updates held back until the receipts of a pipeline in flight were sent; None while nothing is in flight.
         self._held: list[Delivery] | None = None
         self.closing = False
+        #: Of the close frame that was sent, if one was.
+        self.code: int | None = None
         self._burdens = Budget(BURDEN_BURST, BURDEN_RATE)
         #: Set once it has sent more of `burden` than it may; nothing that it sends is looked at any more.
         self.flooding = False
@@ -136,6 +138,7 @@ class Connection:
         if self.closing:
             return
         self.closing = True
+        self.code = code
         self.protocol.closed()
         self.deadline = monotonic() + CLOSE_WITHIN
         self.outbox.finish(close_frame(code, reason), drop=drop)

@@ -12,9 +12,11 @@ from manyhands.store.contract import Letter, Store
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Rejection
 from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.arrivals import Arrivals
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.handler_names import HandlerNames
 from manyhands_gateway.hub import Hub
+from manyhands_gateway.meter import JoinKind
 from manyhands_gateway.protocol import Accept, Action, Cancel, Close, Join, Reject
 from manyhands_gateway.sessions import Handshake as Handshake
 from manyhands_gateway.sessions import Sessions
@@ -41,6 +43,7 @@ class Services:
     hub: Hub
     accepter: Accepter
     verification: Verification
+    arrivals: Arrivals
 
 
 class Conversation:
@@ -72,9 +75,14 @@ class Conversation:
             case Cancel(n):
                 self._cancel(n)
             case Reject(n, code, message, retry_after):
-                self._reject(n, code, message, retry_after)
+                self._refuse(n, code, message, retry_after)
             case Close(code, reason):
                 self._connection.close(code, reason)
+
+    def _refuse(self, n: int | None, code: Rejection, message: str, retry_after: float | None = None) -> None:
+        """Reject an event, and count it."""
+        self._services.arrivals.refused(code)
+        self._reject(n, code, message, retry_after)
 
     def _reject(self, n: int | None, code: Rejection, message: str, retry_after: float | None = None) -> None:
         self._connection.send(envelopes.rejected(n, code, message, retry_after))
@@ -100,7 +108,10 @@ class Conversation:
         self._session = session or ""
         # What a browser saw of another session means nothing in this one.
         seq = None if hello.session is None else hello.seq
-        if session is None or not self._services.hub.join(self._connection, session, seq, resumed=not begins):
+        joined = session is not None and self._services.hub.join(self._connection, session, seq, resumed=not begins)
+        kind = JoinKind.UNKNOWN if not joined else JoinKind.NEW if begins else JoinKind.RESUMED
+        self._services.arrivals.meter.joined(kind)
+        if not joined:
             self._connection.close(wire.Close.SESSION_UNKNOWN, "the session is unknown or has expired")
 
     def _begin(self) -> str | None:
@@ -114,12 +125,14 @@ class Conversation:
         # The hello has come; how long the verifiers take is bounded there.
         self._connection.deadline = None
         if not self._services.verification.lets_in(announced, handshake.headers, handshake.cookies):
+            self._services.arrivals.meter.joined(JoinKind.REFUSED)
             self._connection.close(wire.Close.REFUSED, "the app's session verifiers refused the session")
             return None
         return sessions.begin(announced[0], handshake)
 
     def _put_off(self, code: Rejection, message: str, retry_after: float) -> None:
         """Answer a hello with `rejected`: the browser will repeat it on this connection."""
+        self._services.arrivals.meter.joined(JoinKind.PUT_OFF)
         self._connection.protocol.hello_failed()
         self._connection.deadline = None
         self._reject(None, code, message, retry_after)
@@ -130,22 +143,23 @@ class Conversation:
         try:
             known = names.knows(event.handler)
         except Unavailable as error:
-            self._reject(event.n, Rejection.UNAVAILABLE, str(error), error.retry_after)
+            self._refuse(event.n, Rejection.UNAVAILABLE, str(error), error.retry_after)
             return
         if not known:
             self._refuse_unknown(event)
             return
-        letter = Letter(self._session, self._connection.client, event.n, event.body)
-        self._services.accepter.submit(self._connection, letter)
+        client = self._connection.client
+        arrival, body = self._services.arrivals.begin(event, self._session, client)
+        self._services.accepter.submit(self._connection, Letter(self._session, client, event.n, body), arrival)
 
     def _refuse_unknown(self, event: Accept) -> None:
         names = self._services.names
         if names.announced:
-            self._reject(event.n, Rejection.UNKNOWN_HANDLER, names.explain(event.handler))
+            self._refuse(event.n, Rejection.UNKNOWN_HANDLER, names.explain(event.handler))
         else:
             # A worker will know; browsers keep the event until then.
             message = "no worker has announced the app's handlers; start one with `manyhands worker`"
-            self._reject(event.n, Rejection.NO_WORKER, message, EVENT_AGAIN)
+            self._refuse(event.n, Rejection.NO_WORKER, message, EVENT_AGAIN)
 
     def _cancel(self, n: int) -> None:
         # The event itself may have come with the frame before, and be on its way into the mailbox.

@@ -41,6 +41,7 @@ def add_socket(app: Flask, gateway: Gateway) -> None:
             socket.serve(server, connection, conversation, limit)
         finally:
             gateway.connections.discard(connection)
+            gateway.meter.closed(connection.code)
 
     Sock(app).route(PATH, endpoint=_ENDPOINT)(connect)
     app.before_request(lambda: _refuse(gateway, cookie) if request.endpoint == _ENDPOINT else None)

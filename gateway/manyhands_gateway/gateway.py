@@ -17,9 +17,11 @@ from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
 from manyhands.store.redis_store import RedisStore
+from manyhands.tracing import start_tracing
 from manyhands.wire import Close
 from manyhands_gateway.accepter import Accepter
 from manyhands_gateway.admission import Admission
+from manyhands_gateway.arrivals import Arrivals
 from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import CLOSE_WITHIN, Connection
 from manyhands_gateway.conversation import Services
@@ -52,6 +54,7 @@ class Gateway:
         """Make the parts; nothing is sent to Redis or the broker before `start`."""
         self.settings = settings
         self.meter = Meter()
+        self.arrivals = Arrivals(self.meter, start_tracing(settings, "manyhands-gateway"))
         self.store: Store = store or RedisStore.from_settings(settings)
         # With connections of its own: a crowd of joining browsers must not delay events.
         mailboxes: Store = store or RedisStore.from_settings(settings)
@@ -60,12 +63,12 @@ class Gateway:
         sessions = Sessions(settings, self.store)
         self.admission = Admission(settings)
         self.names = HandlerNames(self.store)
-        self.hub = Hub(self.store, keys, sessions, settings.session_ttl)
+        self.hub = Hub(self.store, keys, sessions, settings.session_ttl, self.meter)
         self.ringer = Ringer(self._doorbell)
         self.backlog = Backlog(self.store, settings.max_waiting)
         self.accepter = Accepter(mailboxes, self.ringer, self.backlog)
         verification = Verification(self.store, self.hub, self.ringer)
-        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter, verification)
+        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter, verification, self.arrivals)
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
         self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)
@@ -86,6 +89,16 @@ class Gateway:
     def open_sessions(self) -> int:
         """How many sessions have a browser here."""
         return self.hub.sessions
+
+    @property
+    def waiting_events(self) -> int:
+        """How many events wait over the whole deployment."""
+        return self.backlog.events
+
+    @property
+    def mailbox_age(self) -> float:
+        """Seconds for which the oldest session with mail has waited for a worker."""
+        return self.backlog.oldest
 
     def snapshot(self) -> Snapshot:
         """Give this process's numbers, for `/metrics`."""
@@ -121,6 +134,7 @@ class Gateway:
     def stop(self) -> None:
         """End every greenlet. What was accepted is rung before, if the broker answers."""
         self.accepter.stop()
+        self.arrivals.flush()
         self.backlog.stop()
         self.ringer.stop(RING_WITHIN)
         self.housekeeper.stop()

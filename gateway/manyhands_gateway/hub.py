@@ -23,6 +23,7 @@ from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.feed import Feed
 from manyhands_gateway.greenlets import spawn_forever
+from manyhands_gateway.meter import Meter
 from manyhands_gateway.sessions import Greeting
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,9 @@ class Greeter(Protocol):
 class Hub:
     """The feeds of the sessions that have a browser here."""
 
-    def __init__(self, store: Store, keys: Keys, greeter: Greeter, session_ttl: float = 86400.0) -> None:
+    def __init__(
+        self, store: Store, keys: Keys, greeter: Greeter, session_ttl: float = 86400.0, meter: Meter | None = None
+    ) -> None:
         """`session_ttl` is in seconds."""
         self._store, self._keys, self._greeter = store, keys, greeter
         self._idle_check_every = min(IDLE_CHECK_EVERY, session_ttl / CHECKS_IN_A_LIFE)
@@ -74,6 +77,7 @@ class Hub:
         self._listening: dict[bytes, Signal] = {}
         self._check_now = Signal()
         self._channels: Channels | None = None
+        self._meter = meter or Meter()
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self, channels: Channels) -> None:
@@ -158,9 +162,12 @@ class Hub:
     def received(self, channel: bytes, encoded: bytes) -> None:
         """Take in what pub/sub brought."""
         feed = self._feeds.get(channel)
-        if feed is not None and feed.receive(Delivery(encoded)):
-            self._fill_soon(feed)
-        elif feed is None and channel in self._listening:
+        if feed is not None:
+            came = monotonic()
+            if feed.receive(Delivery(encoded)):
+                self._fill_soon(feed)
+            self._meter.delivered(monotonic() - came)
+        elif channel in self._listening:
             self._listening[channel].set()
 
     def mended(self) -> None:
@@ -211,8 +218,9 @@ class Hub:
         elif seen is not None and head < seen:
             # Redis was rolled back: numbers that browsers have seen will be given again to other updates.
             log.warning(
-                "session %s fell back from update %d to %d; its browsers get the whole state", feed.session, seen, head
-            )
+                "session %s fell back from update %d to %d; its browsers get the whole state", feed.session, seen, head,
+                extra={"session": feed.session},
+            )  # fmt: skip
             gevent.spawn(self._start_over, feed)
 
     def _fill_soon(self, feed: Feed) -> None:
@@ -232,9 +240,12 @@ class Hub:
         while self._feeds.get(feed.channel) is feed:
             before = feed.seq or 0
             try:
+                self._meter.log_read()
                 logged = self._store.updates_since(feed.session, before)
             except Unavailable as error:
-                log.warning("can't read the updates of session %s: %s", feed.session, error)
+                log.warning(
+                    "can't read the updates of session %s: %s", feed.session, error, extra={"session": feed.session}
+                )
                 gevent.sleep(PAUSE)
                 continue
             feed.filling = False

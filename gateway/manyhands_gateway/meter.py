@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from enum import StrEnum
 from typing import Protocol
 
 from manyhands.metrics import (
     MAX_HANDLERS,
     OTHERS,
     Distribution,
-    Family,
     Kind,
     Metric,
     Snapshot,
     process_families,
 )
+from manyhands.wire import Close
 
 EVENTS = Metric(
     "manyhands_gateway_events_total", Kind.COUNTER,
@@ -38,12 +38,35 @@ UPDATES = Metric("manyhands_gateway_updates_total", Kind.COUNTER, "Updates that 
 LOG_READS = Metric(
     "manyhands_gateway_log_reads_total", Kind.COUNTER, "Readings of a session's log, since an update was missing."
 )
-METRICS = (EVENTS, STAGES, CONNECTIONS, SESSIONS, JOINS, CLOSED, UPDATES, LOG_READS)
+WAITING = Metric(
+    "manyhands_waiting_events", Kind.GAUGE,
+    "Events that wait in mailboxes over the whole deployment, as far as this process knows.",
+)  # fmt: skip
+AGE = Metric(
+    "manyhands_mailbox_age_seconds", Kind.GAUGE,
+    "For how long the oldest session with mail has waited for a worker, over the whole deployment.",
+)  # fmt: skip
+METRICS = (EVENTS, STAGES, CONNECTIONS, SESSIONS, JOINS, CLOSED, UPDATES, LOG_READS, WAITING, AGE)
 
 #: The outcome of an event that is in its mailbox, and of one that had been there before.
 ACCEPTED, DUPLICATE = "accepted", "duplicate"
-#: The close code of a socket that ended without a close frame of ours.
-NO_CODE = "none"
+#: The close code of a socket that ended without a close frame of ours, and of all that browsers may make up, which we
+#: send back to them.
+NO_CODE, OTHER_CODE = "none", "other"
+CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1011, *Close})
+
+
+class JoinKind(StrEnum):
+    """What became of a `hello`."""
+
+    NEW = "new"
+    RESUMED = "resumed"
+    #: The session has expired, or its token is forged.
+    UNKNOWN = "unknown"
+    #: By the app's session verifiers.
+    REFUSED = "refused"
+    #: The browser was asked to say it again later.
+    PUT_OFF = "put_off"
 
 
 class Gauges(Protocol):
@@ -59,6 +82,16 @@ class Gauges(Protocol):
         """How many sessions have a browser here."""
         ...
 
+    @property
+    def waiting_events(self) -> int:
+        """How many events wait over the whole deployment."""
+        ...
+
+    @property
+    def mailbox_age(self) -> float:
+        """Seconds for which the oldest session with mail has waited for a worker."""
+        ...
+
 
 class Meter:
     """The numbers. One method a thing that happens; each takes well under a microsecond."""
@@ -70,8 +103,6 @@ class Meter:
         self._joins: Counter[str] = Counter()
         self._closed: Counter[str] = Counter()
         self._log_reads = 0
-        #: Added by parts that have numbers of their own.
-        self.more: list[Callable[[], list[Family]]] = []
 
     def event(self, handler: str, outcome: str) -> None:
         """Count an event. `handler` is one that workers have announced, or `""`."""
@@ -89,13 +120,13 @@ class Meter:
         """Count an update that was handed to all sockets of its session, so many seconds after it came."""
         self._delivered.add(seconds)
 
-    def joined(self, kind: str) -> None:
+    def joined(self, kind: JoinKind) -> None:
         """Count an answer to `hello`."""
         self._joins[kind] += 1
 
     def closed(self, code: int | None) -> None:
         """Count a socket that has ended, and the code of the close frame that we sent, if we did."""
-        self._closed[NO_CODE if code is None else str(code)] += 1
+        self._closed[NO_CODE if code is None else str(int(code)) if code in CODES else OTHER_CODE] += 1
 
     def log_read(self) -> None:
         """Count a reading of a session's log."""
@@ -112,7 +143,8 @@ class Meter:
             CLOSED.family(self._closed),
             UPDATES.family(sum(self._delivered.counts)),
             LOG_READS.family(self._log_reads),
-            *(family for give in self.more for family in give()),
+            WAITING.family(gauges.waiting_events),
+            AGE.family(gauges.mailbox_age),
             *process_families(),
         ]
 

@@ -72,7 +72,7 @@ def serve(server: Any, connection: Connection, conversation: Conversation, limit
         # The peer is gone, or `abort` has shut the socket: either way there is nothing left to say.
         log.debug("a socket has ended")
     except Exception:
-        log.exception("a connection failed")
+        log.exception("a connection failed", extra={"session": connection.session})
         connection.close(INTERNAL_ERROR, "internal error")
     finally:
         connection.abort()

@@ -21,10 +21,14 @@ from manyhands.wire import SUBPROTOCOL_JSON
 from manyhands_gateway import accepter as accepter_module
 from manyhands_gateway import ringer as ringer_module
 from manyhands_gateway.accepter import Accepter
+from manyhands_gateway.arrivals import Arrival
 from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
+from manyhands_gateway.meter import Meter
 from manyhands_gateway.ringer import BATCH, Ringer
+
+ARRIVAL = Arrival("increment", 0.0, Meter(), None)
 
 
 class Mailboxes:
@@ -129,10 +133,10 @@ def settle() -> None:
 def test_letters_that_arrive_while_a_pipeline_is_in_flight_go_with_the_next_one(parts: Parts) -> None:
     connection = parts.connect()
     parts.mailboxes.answers.clear()
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     settle()
     for n in range(2, 100):
-        parts.accepter.submit(connection, letter(n))
+        parts.accepter.submit(connection, letter(n), ARRIVAL)
     settle()
     parts.mailboxes.answers.set()
     settle()
@@ -143,7 +147,7 @@ def test_letters_that_arrive_while_a_pipeline_is_in_flight_go_with_the_next_one(
 def test_no_update_overtakes_the_receipts_of_a_pipeline_in_flight(parts: Parts) -> None:
     connection, other = parts.connect(), parts.connect()
     parts.mailboxes.answers.clear()
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     settle()
     for one in (connection, other):
         one.deliver(update(1))
@@ -157,8 +161,8 @@ def test_no_update_overtakes_the_receipts_of_a_pipeline_in_flight(parts: Parts) 
 def test_when_the_store_is_away_events_are_rejected_with_their_number_and_updates_go_on(parts: Parts) -> None:
     connection = parts.connect()
     parts.mailboxes.error = Unavailable("Redis", "away")
-    parts.accepter.submit(connection, letter(4))
-    parts.accepter.submit(connection, letter(None))
+    parts.accepter.submit(connection, letter(4), ARRIVAL)
+    parts.accepter.submit(connection, letter(None), ARRIVAL)
     settle()
     connection.deliver(update(1))
     assert parts.read(connection) == ["rejected unavailable 4", "rejected unavailable None", "update 1"]
@@ -167,10 +171,10 @@ def test_when_the_store_is_away_events_are_rejected_with_their_number_and_update
 def test_a_fault_nobody_thought_of_does_not_end_the_accepter(parts: Parts, caplog: pytest.LogCaptureFixture) -> None:
     connection = parts.connect()
     parts.mailboxes.error = ZeroDivisionError()
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     settle()
     parts.mailboxes.error = None
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     settle()
     assert parts.read(connection) == ["rejected unavailable 1", "accepted 1"]
     assert "ZeroDivisionError" in caplog.text
@@ -188,7 +192,7 @@ def test_a_fault_nobody_thought_of_does_not_end_the_accepter(parts: Parts, caplo
 def test_every_verdict_has_its_answer(parts: Parts, verdict: Verdict, answer: str) -> None:
     connection = parts.connect()
     parts.mailboxes.receipt = Receipt(verdict, 1, retry_after=0.5)
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     settle()
     assert parts.read(connection) == [answer]
 
@@ -197,7 +201,7 @@ def test_what_is_more_than_can_wait_is_rejected_at_once(parts: Parts, monkeypatc
     monkeypatch.setattr(accepter_module, "MAX_LETTERS", 2)
     connection = parts.connect()
     for n in (1, 2, 3):
-        parts.accepter.submit(connection, letter(n))
+        parts.accepter.submit(connection, letter(n), ARRIVAL)
     assert parts.read(connection) == ["rejected unavailable 3"]
     settle()
     assert parts.read(connection)[1:] == ["accepted 1", "accepted 2"]
@@ -206,7 +210,7 @@ def test_what_is_more_than_can_wait_is_rejected_at_once(parts: Parts, monkeypatc
 def test_a_cancel_waits_until_the_event_before_it_has_its_receipt(parts: Parts) -> None:
     connection = parts.connect()
     parts.mailboxes.answers.clear()
-    parts.accepter.submit(connection, letter(1))
+    parts.accepter.submit(connection, letter(1), ARRIVAL)
     cancelling = gevent.spawn(connection.wait_settled)
     settle()
     assert not cancelling.dead
@@ -225,7 +229,7 @@ def test_sessions_are_rung_together_and_at_most_64_with_one_task(parts: Parts) -
 
 def test_an_accepted_event_rings_its_session_where_the_store_says_so(parts: Parts) -> None:
     parts.mailboxes.receipt = Receipt(Verdict.ACCEPTED, 1, ring=77)
-    parts.accepter.submit(parts.connect(), letter(1))
+    parts.accepter.submit(parts.connect(), letter(1), ARRIVAL)
     settle()
     assert parts.bell.tasks == [[("s", 77)]]
 
