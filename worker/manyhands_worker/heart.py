@@ -9,6 +9,7 @@ import time
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Announcement, Fields, Store
 from manyhands.verifiers import is_internal
+from manyhands_worker.meter import Meter
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
@@ -24,8 +25,8 @@ REAP_INTERVAL = 1.0
 class Heart:
     """The thread. A process whose heart stops for the length of a lease loses its runs."""
 
-    def __init__(self, store: Store, running: Running, ringing: Ringing, lease: float) -> None:
-        self._store, self._running, self._ringing = store, running, ringing
+    def __init__(self, store: Store, running: Running, ringing: Ringing, lease: float, meter: Meter) -> None:
+        self._store, self._running, self._ringing, self._meter = store, running, ringing, meter
         #: Several tries fit into a lease.
         self._beat = min(lease / 5, REAP_INTERVAL)
         self._announcement: tuple[Announcement, Fields] | None = None
@@ -92,4 +93,5 @@ class Heart:
             bells = self._store.ring_overdue(served_before, self._running.is_idle(REAP_INTERVAL))
             if bells:
                 log.info("ringing %d sessions again", len(bells))
+                self._meter.rung_again(len(bells))
                 self._ringing.ring(bells)

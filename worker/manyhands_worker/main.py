@@ -43,7 +43,7 @@ def run_worker(
     store.ping()
     ringing = Ringing(settings)
     parts = Parts.make(settings, store, loaded, ringing, concurrency)
-    heart = Heart(store, parts.running, ringing, settings.lease)
+    heart = Heart(store, parts.running, ringing, settings.lease, parts.meter)
     flusher = Flusher(store, parts.running, settings.partial_interval)
     _tell_numbers(parts, siblings)
     ringing.start()
@@ -56,6 +56,7 @@ def run_worker(
     consumer.start()
     heart.drain()
     drain(parts)
+    parts.traces.flush()
     log.info("stopped")
     logging.shutdown()
     # A thread of a handler that never returns must not hold the process.

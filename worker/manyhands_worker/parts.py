@@ -10,12 +10,14 @@ from manyhands.loaded_app import LoadedApp
 from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
+from manyhands.tracing import start_tracing
 from manyhands_worker.defaults import DefaultsCache
 from manyhands_worker.event_loop import EventLoop
 from manyhands_worker.meter import Meter
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
+from manyhands_worker.traces import Traces
 from manyhands_worker.versions import OtherVersions
 from manyhands_worker.watcher import Watcher
 
@@ -41,6 +43,7 @@ class Parts:
     versions: OtherVersions
     defaults: DefaultsCache
     meter: Meter
+    traces: Traces
 
     @classmethod
     def make(cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing, concurrency: int) -> Parts:
@@ -60,6 +63,7 @@ class Parts:
             versions=OtherVersions(store, app.version),
             defaults=DefaultsCache(store, app, settings),
             meter=Meter(),
+            traces=Traces(start_tracing(settings, "manyhands-worker")),
         )
 
     def snapshot(self) -> Snapshot:

@@ -17,9 +17,11 @@ from manyhands.logs import Subject
 from manyhands.paths import decode_path
 from manyhands.state_root import StateRoot
 from manyhands.store.contract import Commit, Committed, Ending, Fields, Refresh, Turn
+from manyhands.tracing import Span
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes
+from manyhands_worker.meter import OK
 from manyhands_worker.output import Output
 
 
@@ -54,6 +56,13 @@ class Run:
         self.root = StateRoot(build_tree(defaults, fields), self.session)
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
         self.phase = Phase.TURN
+        #: When its turn was taken, and when its handler had returned, by `time.monotonic`.
+        self.taken = time.monotonic()
+        self.returned = self.taken
+        #: How its event ended, as metrics call it.
+        self.outcome = OK
+        #: Its handler's span, where traces are sent.
+        self.span: Span | None = None
         #: When its handler began, by `time.monotonic`; None before.
         self.began: float | None = None
         #: Whether the event loop runs it.
@@ -79,6 +88,30 @@ class Run:
         self.unanswered: Commit | None = None
         #: Versions that this run's own commits made.
         self._own_versions: set[int] = set()
+
+    @property
+    def handler(self) -> str:
+        """The handler's name."""
+        return self.body.handler
+
+    @property
+    def posted(self) -> float | None:
+        """When its event reached its gateway, by that machine's `time.time`."""
+        return self.body.posted
+
+    @property
+    def traceparent(self) -> str | None:
+        """To which trace its event belongs."""
+        return self.body.traceparent
+
+    @property
+    def names(self) -> Mapping[str, str | int]:
+        """What traces say of it."""
+        turn = self.turn
+        return {
+            "handler": self.handler, "session": self.session, "client": turn.client, "n": turn.n,
+            "attempt": turn.attempt,
+        }  # fmt: skip
 
     def begin(self) -> None:
         """Note that the handler begins now."""
@@ -208,6 +241,7 @@ class Run:
         if error:
             # What an app says may hold a lone surrogate, which can't be sent.
             error = (error[0], error[1].encode("utf-8", "backslashreplace").decode())
+            self.outcome = error[0].value
         return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)
 
 

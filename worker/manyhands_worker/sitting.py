@@ -99,14 +99,14 @@ class Sitting:
         try:
             body = decode_body(turn.body)
         except DamagedValue as error:
-            log.error("session %s, n %d: %s", turn.session.id, turn.n, error)
+            log.error("session %s, n %d: %s", turn.session.id, turn.n, error, extra={"session": turn.session.id})
             body = Body(handler="")
         handler = self.parts.app.handlers.get(body.handler)
         try:
             run = Run(turn, body, self.parts.defaults.of(turn.session), self._fields, dev=self.parts.settings.dev)
         except DamagedValue as error:
             # A damaged path: the event ends with an error, on an empty state of which nothing is written.
-            log.error("session %s can't be read: %s", turn.session.id, error)
+            log.error("session %s can't be read: %s", turn.session.id, error, extra={"session": turn.session.id})
             run = Run(turn, body, {}, {}, dev=True)
             run.damage = str(error)
         run.is_async = handler is not None and handler.is_async
@@ -118,6 +118,8 @@ class Sitting:
         refused = self._refusal(run)
         if refused:
             return refused
+        if run.turn.attempt > 1:
+            self.parts.meter.taken_over()
         self.parts.watcher.watch(Watched(run, self._hand_off, partial(self._detach_soon, run)))
         if self.parts.app.handlers[run.body.handler].is_async:
             self.parts.loop.call(partial(self._spawn, run))
@@ -164,7 +166,7 @@ class Sitting:
     def _call(self, run: Run) -> Ended:
         handler = self.parts.app.handlers[run.body.handler]
         run.begin()
-        with capturing(run.output):
+        with capturing(run.output), self.parts.traces.running(run):
             try:
                 arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
                 return Ended(handler.function(*arguments[0], **arguments[1]))
@@ -176,7 +178,7 @@ class Sitting:
     def _spawn(self, run: Run) -> None:
         # On the loop's thread. The task keeps the context in which it is created, and with it the captured output.
         run.begin()
-        with capturing(run.output):
+        with capturing(run.output), self.parts.traces.running(run):
             context = contextvars.copy_context()
         task = self.parts.loop.loop.create_task(self._call_async(run), context=context)
         run.stop_task = partial(self.parts.loop.call, task.cancel)
@@ -242,11 +244,13 @@ class Sitting:
             answer = self._send(run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
         if answer:
             self.parts.running.detached(run)
+            self.parts.meter.detached()
             self._ring(run, answer)
         self.batch.release()
 
     def _finish(self, run: Run, ended: Ended) -> tuple[bool, Turn | None]:
         """Commit the end of a run. Tells whether it still held the turn, and gives the next event, begun."""
+        run.returned = time.monotonic()
         share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
         with run.lock:
             held_turn, run.released = not run.released, True
@@ -256,7 +260,11 @@ class Sitting:
         self.parts.running.remove(run)
         if answer is None:
             log.warning("%s | taken over by another worker; what it did here is dropped", run.output.source)
+            self.parts.meter.lost()
+            self.parts.traces.ended(run, lost=True)
             return held_turn, None
+        self.parts.meter.ended(run)
+        self.parts.traces.ended(run)
         self._ring(run, answer)
         if answer.turn is not None and answer.turn.fields is None:
             apply(self._fields, run.last_ops)

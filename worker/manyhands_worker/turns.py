@@ -51,7 +51,7 @@ class Turns:
             turn = self._parts.store.begin(session, new_token())
         except (ManyHandsError, ValueError) as error:
             # The bell is lost, the mail is not: a reaper rings it again.
-            log.warning("can't begin session %s: %s", session, error)
+            log.warning("can't begin session %s: %s", session, error, extra={"session": session})
             batch.release()
             return
         self._parts.running.served(ring)
