@@ -67,6 +67,8 @@ class Run:
 class Gauges:
     open_connections: int = 3
     open_sessions: int = 2
+    waiting_events: int = 0
+    mailbox_age: float = 0.0
 
 
 # --- distributions ---
@@ -222,7 +224,7 @@ def documented(heading: str) -> list[tuple[str, str, str, str]]:
     """Read a table of docs/metrics.md: name, kind, labels, meaning."""
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
     section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$", section, re.MULTILINE)
+    return re.findall(r"^\| `(manyhands_\w+)` \| (\w+) \| (.*?) ?\| (.*) \|$", section, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
