@@ -15,7 +15,7 @@ from manyhands.metrics import (
     Snapshot,
     process_families,
 )
-from manyhands.wire import Close
+from manyhands.wire import Close, Key
 
 EVENTS = Metric(
     "manyhands_gateway_events_total", Kind.COUNTER,
@@ -60,7 +60,7 @@ class JoinKind(StrEnum):
     """What became of a `hello`."""
 
     NEW = "new"
-    RESUMED = "resumed"
+    RESUMED = Key.RESUMED.value
     #: The session has expired, or its token is forged.
     UNKNOWN = "unknown"
     #: By the app's session verifiers.
