@@ -23,6 +23,11 @@ def parse_traceparent(value: object) -> str | None:
     return f"00-{trace}-{parent}-{flags if version == '00' else _sampled(flags)}"
 
 
+def is_recorded(traceparent: str | None) -> bool:
+    """Tell whether whoever began a trace, or went on with it before us, records it."""
+    return traceparent is not None and int(traceparent[-2:], 16) & 1 == 1
+
+
 def _sampled(flags: str) -> str:
     # Only this flag means the same in every version.
     return f"{int(flags, 16) & 1:02x}"

@@ -177,6 +177,25 @@ def test_every_line_of_gateway_and_worker_is_an_object_and_names_its_event(json_
     assert "a-payload-of-the-test" not in gateway.output + worker.output
 
 
+def test_dev_writes_one_object_a_line_whoever_of_its_processes_speaks(processes: Processes, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("print('printed on import')\ndef go():\n    pass\n")
+    dev = processes.manyhands("dev", str(tmp_path), "--port", "0", "--no-reload", "--log", "json")
+    dev.wait_for_output("Open http://")
+    assert dev.terminate() == 0
+    lines = [json.loads(line) for line in dev.output.splitlines()]
+    assert {line["process"] for line in lines} == {"manyhands", "gateway", "worker.1"}
+    assert "import | printed on import" in {line["message"] for line in lines}
+
+
+def test_what_ends_a_command_is_written_as_it_was_asked_for(processes: Processes, tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("1 / 0\n")
+    worker = processes.worker(str(tmp_path), "--log", "json")
+    assert worker.wait_for_exit() == 1
+    lines = [json.loads(line) for line in worker.output.splitlines()]
+    assert "ZeroDivisionError" in lines[0]["message"]
+    assert lines[-1]["message"].startswith("manyhands: importing the app")
+
+
 # --- traces ---
 
 

@@ -1,4 +1,7 @@
-"""The spans of an event in its worker: `waited`, `loaded`, `ran` and `committed`, after the gateway's `accepted`."""
+"""The spans of an event in its worker: `waited`, `loaded`, `ran` and `committed`, after the gateway's `accepted`.
+
+A worker goes on with traces and begins none: an event is recorded as a whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Protocol
 
+from manyhands.trace_context import is_recorded
 from manyhands.tracing import Attributes, Span, Tracing
 from manyhands_worker.meter import OK, Measured
 
@@ -40,14 +44,14 @@ class Traces:
 
     def running(self, run: Traced) -> contextlib.AbstractContextManager[object]:
         """Begin the span of a handler, and make what it begins itself belong to it."""
-        if self._tracing is None:
+        if self._tracing is None or not is_recorded(run.traceparent):
             return _NOTHING
         run.span = self._tracing.begin("ran", run.traceparent, time.time_ns(), _about(run))
         return run.span.current()
 
     def ended(self, run: Traced, *, lost: bool = False) -> None:
         """Make the other spans, once the final commit is in, or the run turned out to be `lost`."""
-        if self._tracing is None:
+        if self._tracing is None or not is_recorded(run.traceparent):
             return
         now, now_ns = time.monotonic(), time.time_ns()
 

@@ -91,5 +91,6 @@ def complain(error: Exception, code: Exit, log: str = "") -> int:
         from manyhands.logs import json_fields
 
         line = json.dumps(json_fields(time.time(), "error", "manyhands", line))
-    print(line, file=sys.stderr)
+    # An app that was imported may have left the standard streams to a worker, which makes lines of its own of them.
+    print(line, file=sys.__stderr__ if log == "json" else sys.stderr)
     return int(code)
