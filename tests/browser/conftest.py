@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 #: The sandbox needs a user who is not root; the rest keeps the browser from talking to anybody but the page.
 ARGUMENTS = [
@@ -17,8 +17,15 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One browser for all tests of a run; each test opens a context of its own."""
+    """One browser for all tests of a run; each test has a context of its own."""
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that knows nothing of other tests."""
+    with browser.new_context() as opened:
+        yield opened

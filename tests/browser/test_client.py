@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
 import manyhands_gateway
 
@@ -63,12 +62,6 @@ class Gateway:
     def update(self, seq: int, *changes: tuple[list[str], Any], unset: tuple[list[str], ...] = ()) -> None:
         event = {"client": "x", "n": 1}
         self.send(type="update", seq=seq, set=list(changes), unset=list(unset), event=event, done=True)
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context() as opened:
-        yield opened
-
-
-@pytest.fixture
 def page(context: BrowserContext, dev: Process) -> Page:
     return tab(context, dev)
 

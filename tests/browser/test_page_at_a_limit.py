@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
 from manyhands.settings import Settings
 from support.processes import Processes
@@ -20,12 +20,6 @@ CONNECT = """() => new Promise((resolve) => {
   socket.onopen = () => { resolve(["open", socket.extensions]); socket.close(); };
   socket.onclose = (event) => resolve([event.code, event.reason]);
 })"""
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with browser.new_context() as opened:
-        yield opened
 
 
 @pytest.fixture

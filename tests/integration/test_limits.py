@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import websocket
 
-from manyhands.settings import Settings
 from manyhands_gateway.process import KEEP_ALIVE
 from support.browser import JSON, MSGPACK, Tab
 from support.processes import Processes
@@ -19,14 +18,6 @@ from support.stand_in import StandIn
 from support.waiting import wait_until
 
 Gateway = Callable[..., str]
-
-
-@pytest.fixture
-def worker(settings: Settings) -> Iterator[StandIn]:
-    """A stand-in that has announced its handlers."""
-    with contextlib.closing(StandIn(settings)) as made:
-        made.announce()
-        yield made
 
 
 @pytest.fixture

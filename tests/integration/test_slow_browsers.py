@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import select
 import socket
 import statistics
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from manyhands.settings import Settings
 from manyhands.store.contract import Turn
 from manyhands_gateway.outbox import MAX_BYTES
 from support.browser import JSON, MSGPACK, Tab
@@ -51,13 +49,6 @@ class Talk:
         """End the event."""
         self.sent += 1
         self.worker.commit(self.turn, k=self.sent, counter=-1)
-
-
-@pytest.fixture
-def worker(settings: Settings) -> Iterator[StandIn]:
-    with contextlib.closing(StandIn(settings)) as made:
-        made.announce()
-        yield made
 
 
 def talk_of(tab: Tab, worker: StandIn, reader: Tab) -> Talk:
