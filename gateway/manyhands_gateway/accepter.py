@@ -122,6 +122,9 @@ class Accepter:
             if self._away:
                 log.warning("events are accepted again")
             self._away = False
+            # The receipts of a connection, and what was held back behind them, go out together.
+            for connection in connections:
+                connection.outbox.cork()
             self._answer(batch, receipts)
         finally:
             for connection in connections:
@@ -146,7 +149,7 @@ class Accepter:
 def answer(connection: Connection, letter: Letter, receipt: Receipt) -> None:
     """Tell a browser what became of its event."""
     if receipt.verdict is Verdict.ACCEPTED and receipt.n is not None:
-        connection.send(envelopes.accepted(receipt.n))
+        connection.accepted(receipt.n)
     elif receipt.verdict is Verdict.UNKNOWN_SESSION:
         connection.close(wire.Close.SESSION_UNKNOWN, "the session has expired")
     else:

@@ -13,7 +13,7 @@ from gevent.event import Event as Signal
 from manyhands.settings import Settings
 from manyhands.wire import Close
 from manyhands_gateway.budget import Budget
-from manyhands_gateway.delivery import Delivery
+from manyhands_gateway.delivery import Delivery, accepted_frame
 from manyhands_gateway.frames import encode_frame
 from manyhands_gateway.framing import PING, close_frame, data_frame
 from manyhands_gateway.outbox import Outbox, reset_when_closed
@@ -93,6 +93,10 @@ class Connection:
             self.seq = update.seq
             self.outbox.put(update.frame(self.subprotocol))
 
+    def accepted(self, n: int) -> None:
+        """Tell this browser that its event is durable."""
+        self.outbox.put(accepted_frame(n, self.subprotocol))
+
     def hold(self) -> None:
         """Hold updates back: a pipeline with letters of this connection is sent, and its receipts come first."""
         self._held = []
@@ -102,6 +106,7 @@ class Connection:
         held, self._held = self._held, None
         for update in held or ():
             self.deliver(update)
+        self.outbox.uncork()
 
     # --- letters that wait for their receipts ---
 

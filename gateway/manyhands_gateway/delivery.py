@@ -1,11 +1,15 @@
-"""An update on its way to browsers: encoded and framed once per subprotocol, whatever the number of connections."""
+"""What is sent most, framed with little: updates, once whatever the number of connections, and receipts."""
 
 from __future__ import annotations
 
+from manyhands import envelopes
 from manyhands.updates import seq_of
 from manyhands.wire import SUBPROTOCOL_JSON
-from manyhands_gateway.frames import transcode
+from manyhands_gateway.frames import encode_json, pack, transcode
 from manyhands_gateway.framing import data_frame
+
+#: Receipts up to the number, which comes last and is one byte in these.
+_JSON_RECEIPT, _RECEIPT = encode_json(envelopes.accepted(0))[:-2], pack(envelopes.accepted(0))[:-1]
 
 
 class Delivery:
@@ -25,3 +29,9 @@ class Delivery:
             payload = transcode(self.encoded) if subprotocol == SUBPROTOCOL_JSON else self.encoded
             frame = self._frames[subprotocol] = data_frame(payload, subprotocol)
         return frame
+
+
+def accepted_frame(n: int, subprotocol: str) -> bytes:
+    """Frame the receipt of an event: all receipts are alike but for their number."""
+    payload = b"%b%d}" % (_JSON_RECEIPT, n) if subprotocol == SUBPROTOCOL_JSON else _RECEIPT + pack(n)
+    return data_frame(payload, subprotocol)

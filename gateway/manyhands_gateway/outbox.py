@@ -33,7 +33,9 @@ def reset_when_closed(sock: Any) -> None:
 class Outbox:
     """The one writer of a socket. Every method may be called from any greenlet, and none of them waits."""
 
-    __slots__ = ("_broken", "_bytes", "_current", "_finished", "_frames", "_overflow", "_send_within", "_sock")
+    __slots__ = (
+        "_broken", "_bytes", "_current", "_finished", "_frames", "_gathered", "_overflow", "_send_within", "_sock",
+    )  # fmt: skip
 
     def __init__(
         self, sock: Any, overflow: Callable[[], None], broken: Callable[[], None], send_within: float
@@ -49,7 +51,19 @@ class Outbox:
         #: What waits behind it, and its bytes.
         self._frames: deque[bytes] = deque()
         self._bytes = 0
+        #: What was put while it is corked; None while it is not.
+        self._gathered: deque[bytes] | None = None
         self._finished = False
+
+    def cork(self) -> None:
+        """Gather what is put until `uncork`, which must follow before anybody else runs."""
+        self._gathered = deque()
+
+    def uncork(self) -> None:
+        """Put what was gathered, joined to as few writes as may be."""
+        gathered, self._gathered = self._gathered, None
+        while gathered:
+            self.put(_join(gathered))
 
     @property
     def idle(self) -> bool:
@@ -59,6 +73,9 @@ class Outbox:
     def put(self, frame: bytes) -> None:
         """Write a frame, now or when its turn comes. Does nothing after `finish`."""
         if self._finished:
+            return
+        if self._gathered is not None:
+            self._gathered.append(frame)
             return
         # Nothing waits behind nothing.
         if self._current and (len(self._frames) >= MAX_FRAMES or self._bytes >= MAX_BYTES):
@@ -70,10 +87,12 @@ class Outbox:
         """Write a last frame, after all that waits or, with `drop`, after no more than the frame being written."""
         if self._finished:
             return
-        self._finished = True
         if drop:
+            self._gathered = None
             self._frames.clear()
             self._bytes = 0
+        self.uncork()
+        self._finished = True
         self._write_or_keep(frame)
 
     def _write_or_keep(self, frame: bytes) -> None:
@@ -107,13 +126,9 @@ class Outbox:
             self._broken()
 
     def _take(self) -> bytes:
-        parts: list[bytes] = []
-        size = 0
-        while self._frames and (not parts or size + len(self._frames[0]) <= JOINED):
-            parts.append(self._frames.popleft())
-            size += len(parts[-1])
-        self._bytes -= size
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        data = _join(self._frames) if self._frames else b""
+        self._bytes -= len(data)
+        return data
 
     def _send_all(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -121,3 +136,15 @@ class Outbox:
             with gevent.Timeout(self._send_within):
                 sent = self._sock.send(rest)
             rest = rest[sent:]
+
+
+def _join(frames: deque[bytes]) -> bytes:
+    """Take frames off, one or as many as make no more than `JOINED` bytes."""
+    first = frames.popleft()
+    if not frames:
+        return first
+    parts, size = [first], len(first)
+    while frames and size + len(frames[0]) <= JOINED:
+        parts.append(frames.popleft())
+        size += len(parts[-1])
+    return b"".join(parts)

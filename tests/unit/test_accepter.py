@@ -65,10 +65,11 @@ class Bell:
 
 class Socket:
     def __init__(self) -> None:
-        self.written = b""
+        self.written, self.writes = b"", 0
 
     def send(self, data: bytes, *_: object) -> int:
         self.written += data
+        self.writes += 1
         return len(data)
 
     def shutdown(self, _: int) -> None: ...
@@ -156,6 +157,19 @@ def test_no_update_overtakes_the_receipts_of_a_pipeline_in_flight(parts: Parts) 
     parts.mailboxes.answers.set()
     settle()
     assert parts.read(connection) == ["accepted 1", "update 1"]
+
+
+def test_the_receipts_of_a_pipeline_and_the_updates_behind_them_are_one_write(parts: Parts) -> None:
+    connection = parts.connect()
+    parts.mailboxes.answers.clear()
+    for n in (1, 2, 3):
+        parts.accepter.submit(connection, letter(n))
+    settle()
+    connection.deliver(update(1))
+    parts.mailboxes.answers.set()
+    settle()
+    assert parts.read(connection) == ["accepted 1", "accepted 2", "accepted 3", "update 1"]
+    assert parts.sockets[connection].writes == 1
 
 
 def test_when_the_store_is_away_events_are_rejected_with_their_number_and_updates_go_on(parts: Parts) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from manyhands import envelopes
 from manyhands.keys import Keys
 from manyhands.settings import Settings
 from manyhands.updates import Outcome, encode_update, splice
@@ -13,8 +14,10 @@ from manyhands.wire import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
 from manyhands_gateway import delivery as delivery_module
 from manyhands_gateway import hub as hub_module
 from manyhands_gateway.connection import Connection
-from manyhands_gateway.delivery import Delivery
+from manyhands_gateway.delivery import Delivery, accepted_frame
 from manyhands_gateway.feed import Feed
+from manyhands_gateway.frames import encode_frame
+from manyhands_gateway.framing import data_frame
 from manyhands_gateway.hub import Hub
 
 SESSION, CHANNEL = "s", Keys("mh").updates("s").encode()
@@ -74,3 +77,10 @@ def test_without_json_connections_nothing_is_transcoded(monkeypatch: pytest.Monk
     monkeypatch.setattr(delivery_module, "transcode", lambda _: pytest.fail("an update was transcoded for nobody"))
     hub, _ = crowd([SUBPROTOCOL_MSGPACK])
     hub.received(CHANNEL, UPDATE)
+
+
+@pytest.mark.parametrize("n", [1, 127, 128, 65_536, 2**53 - 1])
+@pytest.mark.parametrize("subprotocol", [SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK])
+def test_a_receipt_is_the_envelope_with_its_number(n: int, subprotocol: str) -> None:
+    frame = accepted_frame(n, subprotocol)
+    assert frame == data_frame(encode_frame(envelopes.accepted(n), subprotocol), subprotocol)

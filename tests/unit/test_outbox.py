@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from gevent.event import Event as Signal
 
-from manyhands_gateway.outbox import MAX_BYTES, MAX_FRAMES, Outbox
+from manyhands_gateway.outbox import JOINED, MAX_BYTES, MAX_FRAMES, Outbox
 
 
 class Socket:
@@ -79,6 +79,31 @@ def test_small_frames_that_wait_are_written_together() -> None:
     box.socket.read(1_000_000)
     assert len(box.socket.written) == 10_000
     assert box.socket.sends <= 3
+
+
+def test_what_is_put_into_a_corked_outbox_is_written_together() -> None:
+    box = Box(room=1_000_000)
+    box.outbox.cork()
+    for _ in range(3):
+        box.outbox.put(b"ab")
+    assert box.socket.written == b""
+    box.outbox.put(b"x" * JOINED)
+    box.outbox.uncork()
+    box.outbox.uncork()
+    assert box.socket.written == b"ababab" + b"x" * JOINED
+    assert box.socket.sends == 2
+    box.outbox.put(b"cd")
+    assert box.socket.sends == 3
+
+
+def test_a_last_frame_follows_what_was_gathered_unless_that_is_dropped() -> None:
+    for drop in (False, True):
+        box = Box(room=100)
+        box.outbox.cork()
+        box.outbox.put(b"one")
+        box.outbox.finish(b"end", drop=drop)
+        box.outbox.uncork()
+        assert box.socket.written == (b"end" if drop else b"oneend")
 
 
 def test_once_the_reader_has_caught_up_frames_are_written_at_once_again() -> None:
