@@ -195,6 +195,15 @@ def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page
     assert state(page) == {"counter": 3}
 
 
+def test_an_event_may_belong_to_a_trace(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("manyhands.fire('traced', null, {}, '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')")
+    page.evaluate("manyhands.fire('untraced')")
+    traced, untraced = gateway.take(page, "event"), gateway.take(page, "event")
+    assert traced["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert "traceparent" not in untraced
+
+
 def test_the_event_that_was_too_large_is_dropped_and_the_others_are_sent_again(page: Page, gateway: Gateway) -> None:
     gateway.welcome(page, state={})
     page.evaluate("['small', 'x'.repeat(1000), 'more'].map((payload, i) => manyhands.fire(`handler${i}`, payload))")

@@ -142,6 +142,22 @@ def test_a_takeover_is_counted(fleet_of: Callable[..., Fleet]) -> None:
     assert found.sum("manyhands_worker_rung_again_total") >= 1
 
 
+def test_the_age_of_the_oldest_mail_is_told_while_no_worker_takes_it(fleet_of: Callable[..., Fleet]) -> None:
+    fleet = fleet_of()
+    wait_for(fleet.urls[0], lambda now: now.sum("manyhands_mailbox_age_seconds") == 0, "nobody who waits")
+    fleet.workers[0].terminate()
+    with fleet.tab() as tab:
+        for _ in range(3):
+            tab.wait_accepted(tab.fire("increment"))
+        found = wait_for(
+            fleet.urls[0], lambda now: now.sum("manyhands_mailbox_age_seconds") > 0.5, "mail that has waited long"
+        )
+        assert found.sum("manyhands_waiting_events") == 3
+        fleet.add_worker()
+        tab.wait_done(3)
+    wait_for(fleet.urls[0], lambda now: now.sum("manyhands_waiting_events") == 0, "nothing that waits")
+
+
 # --- logs ---
 
 

@@ -286,10 +286,11 @@
   /**
    * Ask for a handler to be run; it is, once, also when the connection breaks meanwhile.
    * @param {string} handler @param {unknown} [payload] @param {object} [context]
+   * @param {string} [traceparent] the trace that it belongs to, as W3C's Trace Context spells it
    */
-  function fire(handler, payload = null, context = {}) {
+  function fire(handler, payload = null, context = {}, traceparent = undefined) {
     if (unaccepted.length >= MAX_UNACCEPTED) return console.error(`manyhands: ${handler} was dropped: not connected`);
-    const event = { n: null, handler, payload, context };
+    const event = { n: null, handler, payload, context, ...(traceparent && { traceparent }) };
     unaccepted.push(event);
     if (welcomed && holding === undefined && socket.readyState === WebSocket.OPEN) sendEvent(event);
   }
