@@ -13,7 +13,7 @@ import websocket
 
 from manyhands_gateway.process import KEEP_ALIVE
 from support.browser import JSON, MSGPACK, Tab
-from support.processes import Processes
+from support.processes import Processes, get
 from support.stand_in import StandIn
 from support.waiting import wait_until
 
@@ -69,6 +69,7 @@ def test_as_many_sockets_as_a_process_may_have_are_open_and_one_more_gets_503(ga
         status, after, text = refused(url)
         assert (status, after) == (503, 5)
         assert "as many sockets are open" in text
+        assert get(f"{url}/healthz") == "ok\n"
         second.close()
         with wait_until(lambda: connected(url), 5, "room for another") as third:
             third.join()
