@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from fuzz.targets import TARGETS, check
 
 #: Inputs of one round of one target.
-ROUND = 500
+ROUND = 200
 #: Bytes of addresses that the process may have: an input that makes a decoder ask for more is found by a MemoryError.
 MEMORY = 4 * 2**30
 
@@ -38,17 +38,20 @@ def main() -> int:
     # A decoder that ends the whole process leaves its input there.
     last = Path(tempfile.mkdtemp(prefix="fuzz-")) / "last-input"
     print(f"seed {options.seed}; the input under test is in {last}", flush=True)
-    left = dict.fromkeys(options.only or TARGETS, 0)
+    tried = dict.fromkeys(options.only or TARGETS, 0)
     broken: set[str] = set()
     deadline, number = time.monotonic() + options.minutes * 60, options.seed
-    while time.monotonic() < deadline and left.keys() - broken:
+    while time.monotonic() < deadline and tried.keys() - broken:
         number += 1
-        for name in left.keys() - broken:
+        for name in [one for one in tried if one not in broken]:
+            if time.monotonic() > deadline:
+                break
             if not survives(name, number, last):
                 broken.add(name)
-            left[name] += ROUND
-    for name, count in left.items():
-        print(f"{name:14} {count:9,} inputs  {'BROKEN' if name in broken else 'ok'}")
+            tried[name] += ROUND
+    for name, count in tried.items():
+        verdict = "BROKEN" if name in broken else "ok" if count else "not tried"
+        print(f"{name:14} {count:9,} inputs  {verdict}")
     return 1 if broken else 0
 
 
