@@ -140,7 +140,7 @@ class Accepter:
     def _answer(self, batch: Sequence[Posted], receipts: Sequence[Receipt]) -> None:
         for posted, receipt in zip(batch, receipts, strict=True):
             if receipt.ring is not None:
-                self._ringer.ring(posted.letter.session, receipt.ring)
+                self._ringer.ring(posted.letter.session, receipt.ring, receipt.queue)
             answer(posted.connection, posted.letter, receipt)
             posted.connection.answered()
             posted.arrival.answered(receipt)

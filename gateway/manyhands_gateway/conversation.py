@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from manyhands import envelopes, wire
@@ -44,6 +45,8 @@ class Services:
     accepter: Accepter
     verification: Verification
     arrivals: Arrivals
+    #: Gives the queue whose workers run a handler.
+    route: Callable[[str], str]
 
 
 class Conversation:
@@ -148,9 +151,9 @@ class Conversation:
         if not known:
             self._refuse_unknown(event)
             return
-        client = self._connection.client
+        client, queue = self._connection.client, self._services.route(event.handler)
         arrival, body = self._services.arrivals.begin(event, self._session, client)
-        self._services.accepter.submit(self._connection, Letter(self._session, client, event.n, body), arrival)
+        self._services.accepter.submit(self._connection, Letter(self._session, client, event.n, body, queue), arrival)
 
     def _refuse_unknown(self, event: Accept) -> None:
         names = self._services.names

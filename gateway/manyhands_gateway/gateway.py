@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import sys
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
@@ -64,11 +65,15 @@ class Gateway:
         self.admission = Admission(settings)
         self.names = HandlerNames(self.store)
         self.hub = Hub(self.store, keys, sessions, settings.session_ttl, self.meter)
-        self.ringer = Ringer(self._doorbell)
+        one_by_one = {"batch": 1, "young": sys.maxsize} if settings.one_task_per_event else {}
+        self.ringer = Ringer(self._doorbell, **one_by_one)
+        self.hub.on_update = self.ringer.updated
         self.backlog = Backlog(self.store, settings.max_waiting)
         self.accepter = Accepter(mailboxes, self.ringer, self.backlog)
         verification = Verification(self.store, self.hub, self.ringer)
-        self.services = Services(self.store, sessions, self.names, self.hub, self.accepter, verification, self.arrivals)
+        self.services = Services(
+            self.store, sessions, self.names, self.hub, self.accepter, verification, self.arrivals, settings.route
+        )
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
         self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
 from typing import Protocol
 
@@ -79,6 +79,8 @@ class Hub:
         self._channels: Channels | None = None
         self._meter = meter or Meter()
         self._greenlet: gevent.Greenlet | None = None
+        #: Called with a session that has an update.
+        self.on_update: Callable[[str], None] = _nothing
 
     def start(self, channels: Channels) -> None:
         """Begin: `channels` must call `received` and `mended`."""
@@ -164,6 +166,7 @@ class Hub:
         feed = self._feeds.get(channel)
         if feed is not None:
             came = monotonic()
+            self.on_update(feed.session)
             if feed.receive(Delivery(encoded)):
                 self._fill_soon(feed)
             self._meter.delivered(monotonic() - came)
@@ -271,3 +274,7 @@ class Hub:
                 continue
             if not known:
                 connection.close(Close.SESSION_UNKNOWN, "the session has expired")
+
+
+def _nothing(_: str) -> None:
+    pass

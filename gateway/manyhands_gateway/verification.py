@@ -68,7 +68,7 @@ class Verification:
                 letter = Letter(trial.id, NOBODY, 1, encode_body(Body(VERIFY_SESSION)))
                 (receipt,) = self._store.accept([letter])
                 if receipt.ring is not None:
-                    self._ringer.ring(trial.id, receipt.ring)
+                    self._ringer.ring(trial.id, receipt.ring, receipt.queue)
                 return self._wait(trial.id, heard)
             finally:
                 self._delete(trial.id)

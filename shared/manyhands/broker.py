@@ -6,6 +6,7 @@ guards messages is used: no result backend, no acknowledgements, no events betwe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
@@ -54,9 +55,9 @@ def is_redis(settings: Settings) -> bool:
     return not settings.broker.startswith("amqp")
 
 
-def make_queue(settings: Settings, version: str | None = None) -> Queue:
-    """Describe the queue of every worker, or of the workers of one version of the app."""
-    name = Keys(settings.namespace).queue(version)
+def make_queue(settings: Settings, version: str | None = None, queue: str = "") -> Queue:
+    """Describe a queue, the common one unless it is named: of all who serve it, or of one version of the app."""
+    name = Keys(settings.namespace).queue(version, queue)
     if is_redis(settings):
         return Queue(name, no_ack=True)  # type: ignore[no-untyped-call]
     # Taking without acknowledging would push the whole queue to the first worker.
@@ -64,10 +65,14 @@ def make_queue(settings: Settings, version: str | None = None) -> Queue:
     return Queue(name, expires=expires)  # type: ignore[no-untyped-call]
 
 
-def make_celery(settings: Settings, version: str | None = None) -> Celery:
-    """Make the application; nothing is connected yet. `version`: of the worker that will consume with it."""
+def make_celery(settings: Settings, version: str | None = None, names: Sequence[str] = ("",)) -> Celery:
+    """Make the application; nothing is connected yet.
+
+    `version` and `names` are of the worker that will consume with it: its app's, and those of the queues it serves.
+    """
     on_redis = is_redis(settings)
-    queues = [make_queue(settings), *([make_queue(settings, version)] if version else [])]
+    versions = (None, version) if version else (None,)
+    queues = [make_queue(settings, one, name) for name in names for one in versions]
     app = Celery("manyhands", broker=_broker_url(settings.broker), set_as_current=False, amqp=BrokerAMQP)
     app.conf.update(
         task_queues=queues,

@@ -28,17 +28,17 @@ class Doorbell:
         self._connection: Any = None
         self._producer: Any = None
 
-    def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None) -> None:
+    def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None, queue: str = "") -> None:
         """Send one task that names all these sessions, each with the ms of its ring. Raises `Unavailable`.
 
-        `version`: only workers of this version of the app take it.
+        `version`: only workers of this version of the app take it. `queue`: whose; the common one's unless given.
         """
         try:
             self._celery.send_task(
                 TAKE_TURNS,
                 args=[[list(bell) for bell in bells]],
                 producer=self._hold_producer(),
-                queue=make_queue(self._settings, version),
+                queue=make_queue(self._settings, version, queue),
                 retry=False,
                 ignore_result=True,
                 # Celery would otherwise render the arguments for monitors that nobody runs, and declare the queue

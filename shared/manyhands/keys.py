@@ -27,7 +27,7 @@ class Keys:
         return f"{self.namespace}:{{{partition}}}:"
 
     def bells(self, prefix: str) -> str:
-        """Sorted set: sessions that were rung and not yet served, by the time of the ring."""
+        """Sorted set: `session` or `session queue`, rung and not yet served, by the time of the ring."""
         return f"{prefix}bells"
 
     def leases(self, prefix: str) -> str:
@@ -45,10 +45,6 @@ class Keys:
     def mailbox(self, session: str) -> str:
         """List: the session's accepted events; the first may be running."""
         return f"{self.partition(session)}{session}:mailbox"
-
-    def clients(self, session: str) -> str:
-        """Hash: client to its highest `n` and the gaps below."""
-        return f"{self.partition(session)}{session}:clients"
 
     def log(self, session: str) -> str:
         """List: the last updates, for browsers that reconnect."""
@@ -76,7 +72,7 @@ class Keys:
 
     def of_session(self, session: str) -> list[str]:
         """Give every key that a session can have."""
-        kinds = (self.meta, self.state, self.mailbox, self.clients, self.log, self.ended, self.detached)
+        kinds = (self.meta, self.state, self.mailbox, self.log, self.ended, self.detached)
         return [kind(session) for kind in (*kinds, self.touched, self.cancels, self.answers)]
 
     def updates(self, session: str) -> str:
@@ -103,9 +99,9 @@ class Keys:
         """Sorted set: announced versions of the app, by their last announcement."""
         return f"{self.namespace}:{{app}}:seen"
 
-    def reaper(self) -> str:
-        """String that expires: who looks for overdue runs this second."""
-        return f"{self.namespace}:{{app}}:reaper"
+    def reaper(self, queues: str = "") -> str:
+        """String that expires: who looks for overdue runs this second, of those who serve these queues."""
+        return f"{self.namespace}:{{app}}:reaper:{queues}"
 
     def counter(self, interval: int) -> str:
         """String that expires after so many ms: who counts what waits in them."""
@@ -115,6 +111,12 @@ class Keys:
         """String that expires: the last count of what waits."""
         return f"{self.namespace}:{{app}}:waiting"
 
-    def queue(self, version: str | None = None) -> str:
-        """Celery's queue of doorbells; with a version, the one that only workers of this version take from."""
-        return f"{self.namespace}.turns" if version is None else f"{self.namespace}.turns.{version}"
+    def worker(self, process: str) -> str:
+        """Channel on which a worker process hears of sessions whose last turn it had."""
+        return f"{self.namespace}:worker:{process}"
+
+    def queue(self, version: str | None = None, name: str = "") -> str:
+        """Celery's queue of doorbells, the common one unless it is named; with a version, the one that only workers of
+        this version take from."""
+        queue = f"{self.namespace}.{name}" if name else f"{self.namespace}.turns"
+        return queue if version is None else f"{queue}.{version}"

@@ -16,6 +16,9 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 BROKER_SCHEMES = (*REDIS_SCHEMES, "amqp", "amqps")
 #: Where a port is listened on unless an address is given with it.
 EVERYWHERE = "0.0.0.0"
+QUEUE_NAME = r"[A-Za-z0-9_-]{1,32}"
+#: The queue of every handler that is not routed elsewhere; inside, it goes by `""`.
+COMMON_QUEUE = "turns"
 SIZE_UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -186,3 +189,18 @@ REDIS_OPTIONS: Mapping[str, Callable[[str], Any]] = {
     "ssl_min_version": whole,
     "protocol": {"2": 2, "3": 3}.__getitem__,
 }
+
+
+def routes(text: str) -> tuple[tuple[str, str], ...]:
+    """Read which handlers go to which queues, the latter as they go by inside."""
+    pairs = [tuple(part.strip() for part in word.split("=")) for word in words(text)]
+    if not all(len(pair) == 2 and pair[0] for pair in pairs):
+        raise ValueError
+    return tuple((pattern, queue_name(queue)) for pattern, queue in pairs)
+
+
+def queue_name(text: str) -> str:
+    """Read a queue's name, and give it as it goes by inside."""
+    if not re.fullmatch(QUEUE_NAME, text):
+        raise ValueError
+    return "" if text == COMMON_QUEUE else text

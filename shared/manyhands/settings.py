@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from manyhands import setting_parsers as read
@@ -161,6 +162,16 @@ class Settings:
         "OTEL_TRACES_EXPORTER", {name: name for name in ("none", "otlp", "console")}.__getitem__, "none",
         "none, otlp or console", "where traces are sent, with `pip install 'manyhands[otel]'`; see docs/metrics.md",
     )  # fmt: skip
+    routes: tuple[tuple[str, str], ...] = variable(
+        "MANYHANDS_ROUTES", read.routes, (),
+        "pairs such as train_*=gpu, separated by commas: a handler's name, in which * stands for anything, and a "
+        "queue of 1 to 32 letters, digits, dashes or underscores",
+        "which handlers run on workers of another queue, see `manyhands worker --queues`; the first that fits holds",
+    )  # fmt: skip
+    one_task_per_event: bool = variable(
+        "MANYHANDS_ONE_TASK_PER_EVENT", read.flag, False, "0 or 1",
+        "send a Celery task for every event, as other systems do: for comparisons in benchmarks only",
+    )  # fmt: skip
     dev: bool = variable(
         "MANYHANDS_DEV", read.flag, False, "0 or 1", "set by `manyhands dev`; never set it in production"
     )
@@ -217,6 +228,10 @@ class Settings:
     def weak_keys(self) -> int:
         """How many keys can be guessed, since they repeat a few characters."""
         return sum(len(set(key)) < read.KEY_CHARACTERS for key in self.secret_keys)
+
+    def route(self, handler: str) -> str:
+        """Give the queue whose workers run a handler; `""`: the common one."""
+        return next((queue for pattern, queue in self.routes if fnmatchcase(handler, pattern)), "")
 
     @property
     def rate_burst(self) -> float:

@@ -14,7 +14,20 @@ from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
-from manyhands.store.contract import Announcement, Commit, Ending, Letter, Session, Store, Verdict, Waiting
+from manyhands.store.contract import (
+    Announcement,
+    Begin,
+    Commit,
+    Committed,
+    Elsewhere,
+    Ending,
+    Letter,
+    Session,
+    Store,
+    Turn,
+    Verdict,
+    Waiting,
+)
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
 from support.redis_server import RedisServer
@@ -67,8 +80,8 @@ def until(condition: Callable[[], Any]) -> Any:
     return wait_until(condition, 10, "such answer of the store")
 
 
-def letter(n: int | None, body: bytes = b"body", session: str = "s", client: str = "c") -> Letter:
-    return Letter(session, client, n, body)
+def letter(n: int | None, body: bytes = b"body", session: str = "s", client: str = "c", queue: str = "") -> Letter:
+    return Letter(session, client, n, body, queue)
 
 
 def write(token: str, k: int = 1, ending: Ending = Ending.FINAL, **other: Any) -> Commit:
@@ -116,7 +129,7 @@ def test_a_deleted_session_is_unknown_and_what_runs_in_it_is_given_up(store: Sto
     for token in ("turn", "detached"):
         with pytest.raises(TurnLost):
             store.commit(write(token, k=2))
-    assert list(store.ring_overdue(None, True)) == []
+    assert list(store.ring_overdue({"": None}, True)) == []
     store.create(Session("s", "d", "v1"))
     assert field_of(store, "a") is None
 
@@ -308,7 +321,7 @@ def test_a_dead_detached_run_begins_again_before_the_events_that_wait(store: Sto
     store.accept([letter(1)])
     store.begin("s", "t1")
     store.commit(write("t1", 1, Ending.DETACH))
-    assert [session for session, _ in until(lambda: store.ring_overdue(None, idle=False))] == ["s"]
+    assert [one.session for one in until(lambda: store.ring_overdue({}, idle=False))] == ["s"]
     store.accept([letter(2)])
     turn = store.begin("s", "t2")
     assert turn is not None
@@ -510,9 +523,102 @@ def test_a_detached_run_that_missed_more_than_is_remembered_is_told_everything(s
     assert len(refresh.fields) == limits.TOUCHED_PATHS + 1
 
 
-def test_cancelling_an_event_that_waits_ends_it_unbegun(store: Store) -> None:
+def test_a_worker_that_takes_a_turn_gets_what_waits_behind_it(store: Store) -> None:
+    store.accept([letter(1), letter(2, b"second"), letter(3, b"third", client="d")])
+    turn = store.begin("s", "t1")
+    assert turn is not None
+    assert [(one.client, one.n, one.body) for one in turn.ahead] == [("c", 2, b"second"), ("d", 3, b"third")]
+
+
+def test_a_letter_that_the_worker_has_begins_with_the_commit_before_it(store: Store) -> None:
+    store.accept([letter(1), letter(2), letter(3)])
+    first = store.begin("s", "t1")
+    assert first is not None
+    answer = store.commit(write("t1", next_token="t2", ahead=2))
+    assert answer.turn is None
+    assert answer.following is not None
+    assert answer.following.fence == first.fence + 1
+    last = store.commit(write("t2", n=2, next_token="t3", ahead=1))
+    assert last.following is not None
+    assert store.commit(write("t3", n=3)) == replace(last, following=None, seq=0)
+
+
+def test_a_letter_that_the_worker_has_is_marked_when_it_is_cancelled(store: Store) -> None:
     store.accept([letter(1), letter(2)])
     store.begin("s", "t1")
+    assert store.cancel("s", "c", 2, (HEAD, TAIL), b"cancelled")
+    following = store.commit(write("t1", next_token="t2", ahead=1)).following
+    assert following is not None
+    assert following.cancelled
+
+
+def test_dying_before_a_handler_began_is_no_attempt(store: Store) -> None:
+    store.accept([letter(1)])
+    store.begin_all([Begin("s", "t1", starts=False)])
+    turn = until(lambda: store.begin("s", "t2"))
+    assert turn.attempt == 1
+
+
+def test_dying_after_a_handler_began_that_had_waited_is_an_attempt(store: Store) -> None:
+    store.accept([letter(1)])
+    store.begin_all([Begin("s", "t1", starts=False)])
+    stream = store.stream()
+    stream.start("s", "t1")
+    assert stream.flush()
+    assert stream.settle() == []
+    turn = until(lambda: store.begin("s", "t2"))
+    assert turn.attempt == 2
+
+
+def test_commits_of_a_stream_are_answered_in_order(store: Store) -> None:
+    store.accept([letter(1), letter(2)])
+    store.begin("s", "t1")
+    stream = store.stream()
+    commits = [write("t1", update=(HEAD, TAIL), next_token="t2", ahead=1), write("t2", n=2, update=(HEAD, TAIL))]
+    for commit in commits:
+        stream.commit(commit)
+        assert stream.flush()
+    answers = stream.settle()
+    assert [commit for commit, _ in answers] == commits
+    assert [answer.seq for _, answer in answers if isinstance(answer, Committed)] == [1, 2]
+    stream.commit(commits[1])
+    ((_, again),) = stream.settle()
+    assert isinstance(again, Committed)
+    assert again.seq == 2
+
+
+def test_an_event_of_another_queue_is_rung_there(store: Store) -> None:
+    (receipt,) = store.accept([letter(1, queue="gpu")])
+    assert receipt.queue == "gpu"
+    (elsewhere,) = store.begin_all([Begin("s", "t1")], [""])
+    assert isinstance(elsewhere, Elsewhere)
+    assert elsewhere.queue == "gpu"
+    (turn,) = store.begin_all([Begin("s", "t2")], ["", "gpu"])
+    assert isinstance(turn, Turn)
+    assert turn.queue == "gpu"
+
+
+def test_after_a_commit_the_queue_of_the_next_event_is_rung(store: Store) -> None:
+    store.accept([letter(1), letter(2, queue="gpu")])
+    turn = store.begin("s", "t1")
+    assert turn is not None
+    assert turn.ahead == []
+    answer = store.commit(write("t1"))
+    assert (answer.ring is not None, answer.queue) == (True, "gpu")
+
+
+def test_a_lost_doorbell_is_found_by_those_who_serve_its_queue(store: Store) -> None:
+    (receipt,) = store.accept([letter(1, queue="gpu")])
+    assert receipt.ring is not None
+    assert store.ring_overdue({"": receipt.ring + 1}, idle=False) == []
+    (again,) = store.ring_overdue({"": 0, "gpu": receipt.ring + 1}, idle=False)
+    assert (again.session, again.queue) == ("s", "gpu")
+
+
+def test_cancelling_an_event_that_waits_ends_it_unbegun(store: Store) -> None:
+    store.accept([letter(1)])
+    store.begin("s", "t1")
+    store.accept([letter(2)])
     assert store.cancel("s", "c", 2, (HEAD, TAIL), b"cancelled")
     assert store.commit(write("t1", next_token="t2")).turn is None
     welcome = store.welcome("s", "c", 0)
@@ -540,24 +646,24 @@ def test_cancelling_an_unknown_event_changes_nothing(store: Store) -> None:
 
 def test_a_doorbell_that_an_idle_worker_never_answered_is_rung_again(store: Store) -> None:
     store.accept([letter(1)])
-    assert store.ring_overdue(None, idle=False) == []
-    assert store.ring_overdue(None, idle=True) == []
-    (again,) = until(lambda: store.ring_overdue(None, idle=True))
-    assert again[0] == "s"
-    assert store.ring_overdue(None, idle=True) == []
+    assert store.ring_overdue({"": None}, idle=False) == []
+    assert store.ring_overdue({"": None}, idle=True) == []
+    (again,) = until(lambda: store.ring_overdue({"": None}, idle=True))
+    assert again.session == "s"
+    assert store.ring_overdue({"": None}, idle=True) == []
 
 
 def test_a_doorbell_is_overdue_when_a_later_one_was_served(store: Store) -> None:
     ring = store.accept([letter(1)])[0].ring
     assert ring is not None
-    assert store.ring_overdue(ring, idle=False) == []
-    assert [session for session, _ in store.ring_overdue(ring + 1, idle=False)] == ["s"]
+    assert store.ring_overdue({"": ring}, idle=False) == []
+    assert [one.session for one in store.ring_overdue({"": ring + 1}, idle=False)] == ["s"]
 
 
 def test_a_session_whose_lease_ran_out_is_rung_again(store: Store) -> None:
     store.accept([letter(1)])
     store.begin("s", "t1")
-    assert [session for session, _ in until(lambda: store.ring_overdue(None, idle=False))] == ["s"]
+    assert [one.session for one in until(lambda: store.ring_overdue({}, idle=False))] == ["s"]
 
 
 def fresh_count(store: Store) -> Waiting:

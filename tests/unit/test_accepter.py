@@ -57,7 +57,7 @@ class Bell:
         self.tasks: list[list[tuple[str, int]]] = []
         self.away = False
 
-    def ring(self, bells: list[tuple[str, int]]) -> None:
+    def ring(self, bells: list[tuple[str, int]], version: None = None, queue: str = "") -> None:
         if self.away:
             raise Unavailable("broker", "away")
         self.tasks.append(bells)
@@ -235,7 +235,7 @@ def test_a_cancel_waits_until_the_event_before_it_has_its_receipt(parts: Parts) 
 
 def test_sessions_are_rung_together_and_at_most_64_with_one_task(parts: Parts) -> None:
     for number in range(BATCH + 6):
-        parts.ringer.ring(f"s{number}", number)
+        parts.ringer.ring(f"s{number}", number, "")
     settle()
     assert [len(task) for task in parts.bell.tasks] == [BATCH, 6]
     assert parts.bell.tasks[0][0] == ("s0", 0)
@@ -252,9 +252,9 @@ def test_while_the_broker_is_away_rings_are_kept(parts: Parts, monkeypatch: pyte
     monkeypatch.setattr(ringer_module, "FIRST_PAUSE", 0.001)
     monkeypatch.setattr(ringer_module, "LAST_PAUSE", 0.001)
     parts.bell.away = True
-    parts.ringer.ring("a", 1)
+    parts.ringer.ring("a", 1, "")
     settle()
-    parts.ringer.ring("b", 2)
+    parts.ringer.ring("b", 2, "")
     parts.bell.away = False
     with gevent.Timeout(5):
         while not parts.bell.tasks:
@@ -263,6 +263,36 @@ def test_while_the_broker_is_away_rings_are_kept(parts: Parts, monkeypatch: pyte
 
 
 def test_before_it_ends_the_ringer_rings_whom_it_still_can(parts: Parts) -> None:
-    parts.ringer.ring("a", 1)
+    parts.ringer.ring("a", 1, "")
     parts.ringer.stop(5)
     assert parts.bell.tasks == [[("a", 1)]]
+
+
+def test_while_four_tasks_are_young_rings_gather_for_the_next_one(parts: Parts) -> None:
+    for number in range(4):
+        parts.ringer.ring(f"young{number}", number, "")
+        settle()
+    parts.ringer.ring("a", 1, "")
+    parts.ringer.ring("b", 2, "")
+    settle()
+    assert len(parts.bell.tasks) == 4
+    parts.ringer.updated("young2")
+    settle()
+    assert parts.bell.tasks[4:] == [[("a", 1), ("b", 2)]]
+
+
+def test_a_task_that_is_young_no_longer_holds_up_none(parts: Parts) -> None:
+    for number in range(5):
+        parts.ringer.ring(f"s{number}", number, "")
+        settle()
+    with gevent.Timeout(5):
+        while len(parts.bell.tasks) < 5:
+            gevent.sleep(0.001)
+
+
+def test_sessions_of_different_queues_are_rung_apart(parts: Parts) -> None:
+    parts.ringer.ring("a", 1, "")
+    parts.ringer.ring("b", 2, "gpu")
+    parts.ringer.ring("c", 3, "")
+    settle()
+    assert parts.bell.tasks == [[("a", 1), ("c", 3)], [("b", 2)]]

@@ -57,9 +57,11 @@ def _nothing() -> None:
 
 def make_consumer(parts: Parts, concurrency: int) -> Any:
     """Make Celery's worker; its `start` returns after `stop_consuming`."""
-    app: Any = make_celery(parts.settings, parts.app.version)
+    app: Any = make_celery(parts.settings, parts.app.version, parts.queues)
     request = UnacknowledgedRequest if is_redis(parts.settings) else Request
     turns = Turns(parts)
+    turns.on_leave = lambda player: parts.listener.replace(player.thread)
+    parts.listener.start(turns.play)
 
     @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
     def take_turns(bells: list[tuple[str, int]]) -> None:
@@ -89,6 +91,7 @@ def _make_step(running: Running) -> type[Any]:
 def stop_consuming(parts: Parts) -> None:
     """Take no more doorbells; those at hand are finished. Called by the signal handler."""
     parts.running.stop()
+    parts.listener.pause()
     parts.watcher.hurry(TURN_LIMIT_AT_STOP)
     log.info("going down: no new turns, running handlers may finish")
     # What Celery's own handler of SIGTERM sets: finish the tasks at hand, then let `start` return.

@@ -59,4 +59,4 @@ def _give_back(parts: Parts, run: Run) -> None:
         run.lock.release()
     log.info("%s | handed over, not finished", run.output.source)
     if answer.ring is not None:
-        parts.ringing.ring([(run.session, answer.ring)])
+        parts.ringing.ring([(run.session, answer.ring)], queue=answer.queue)

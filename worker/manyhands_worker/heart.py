@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Announcement, Fields, Store
@@ -25,16 +26,20 @@ REAP_INTERVAL = 1.0
 class Heart:
     """The thread. A process whose heart stops for the length of a lease loses its runs."""
 
-    def __init__(self, store: Store, running: Running, ringing: Ringing, lease: float, meter: Meter) -> None:
+    def __init__(
+        self, store: Store, running: Running, ringing: Ringing, lease: float, meter: Meter, queues: Sequence[str]
+    ) -> None:
+        """`queues`: those that this process serves."""
         self._store, self._running, self._ringing, self._meter = store, running, ringing, meter
+        self._queues = queues
         #: Several tries fit into a lease.
         self._beat = min(lease / 5, REAP_INTERVAL)
         self._announcement: tuple[Announcement, Fields] | None = None
         self._announced = False
         self._announce_at = 0.0
         self._reap_at = 0.0
-        #: The latest ring served when this thread last looked: every earlier doorbell has had its time.
-        self._served_before: int | None = None
+        #: The latest ring served of each queue when this thread last looked: every earlier doorbell has had its time.
+        self._served_before: dict[str, int | None] = {}
         self._draining = False
         self._thread = threading.Thread(target=self._loop, name="manyhands-heart", daemon=True)
 
@@ -88,10 +93,12 @@ class Heart:
         if self._draining or now < self._reap_at:
             return
         self._reap_at = now + REAP_INTERVAL
-        served_before, self._served_before = self._served_before, self._running.latest_ring or None
-        if self._store.watch():
-            bells = self._store.ring_overdue(served_before, self._running.is_idle(REAP_INTERVAL))
-            if bells:
-                log.info("ringing %d sessions again", len(bells))
-                self._meter.rung_again(len(bells))
-                self._ringing.ring(bells)
+        served_before, self._served_before = self._served_before, self._running.latest_rings()
+        if self._store.watch(self._queues):
+            asked = {queue: served_before.get(queue) for queue in self._queues}
+            overdue = self._store.ring_overdue(asked, self._running.is_idle(REAP_INTERVAL))
+            if overdue:
+                log.info("ringing %d sessions again", len(overdue))
+                self._meter.rung_again(len(overdue))
+            for one in overdue:
+                self._ringing.ring([(one.session, one.ring)], queue=one.queue)

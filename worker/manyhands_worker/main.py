@@ -29,7 +29,7 @@ log = logging.getLogger("manyhands.worker")
 
 
 def run_worker(
-    settings: Settings, app: str | None, *, concurrency: int,
+    settings: Settings, app: str | None, *, concurrency: int, queues: tuple[str, ...],
     log_style: str = PLAIN, siblings: tuple[Path, str] | None = None,
 ) -> int:  # fmt: skip
     """Run a worker process until SIGTERM or SIGINT; ends the process.
@@ -42,8 +42,8 @@ def run_worker(
     store = RedisStore.from_settings(settings)
     store.ping()
     ringing = Ringing(settings)
-    parts = Parts.make(settings, store, loaded, ringing, concurrency)
-    heart = Heart(store, parts.running, ringing, settings.lease, parts.meter)
+    parts = Parts.make(settings, store, loaded, ringing, concurrency=concurrency, queues=queues)
+    heart = Heart(store, parts.running, ringing, settings.lease, parts.meter, queues)
     flusher = Flusher(store, parts.running, settings.partial_interval)
     _tell_numbers(parts, siblings)
     ringing.start()

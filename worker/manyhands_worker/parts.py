@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from manyhands.keys import Keys
 from manyhands.loaded_app import LoadedApp
 from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
 from manyhands.tracing import start_tracing
 from manyhands_worker.defaults import DefaultsCache
+from manyhands_worker.durations import Durations
 from manyhands_worker.event_loop import EventLoop
+from manyhands_worker.known_sessions import KnownSessions
+from manyhands_worker.listener import Listener
 from manyhands_worker.meter import Meter
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
@@ -44,10 +49,21 @@ class Parts:
     defaults: DefaultsCache
     meter: Meter
     traces: Traces
+    sessions: KnownSessions
+    durations: Durations
+    listener: Listener
+    #: The queues that this process serves; `""` is the common one.
+    queues: tuple[str, ...]
+    #: How many plain handlers may hold their turns at the same time.
+    concurrency: int
 
     @classmethod
-    def make(cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing, concurrency: int) -> Parts:
+    def make(
+        cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing,
+        *, concurrency: int, queues: tuple[str, ...],
+    ) -> Parts:  # fmt: skip
         """Make them; no thread runs before `start`."""
+        channel = Keys(settings.namespace).worker(secrets.token_hex(8))
         # A thread for every slot and every detached handler, and some that finish commits meanwhile.
         threads = settings.max_detached[0] + 2 * concurrency + 16
         return cls(
@@ -64,6 +80,11 @@ class Parts:
             defaults=DefaultsCache(store, app, settings),
             meter=Meter(),
             traces=Traces(start_tracing(settings, "manyhands-worker")),
+            sessions=KnownSessions(),
+            durations=Durations(),
+            listener=Listener(settings.redis, channel),
+            queues=queues,
+            concurrency=concurrency,
         )
 
     def snapshot(self) -> Snapshot:

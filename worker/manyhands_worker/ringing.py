@@ -6,10 +6,10 @@ One thread rings for all others: a broker that hangs holds up neither a turn nor
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Sequence
+from queue import Empty, Full, Queue
 
 from manyhands.doorbell import Doorbell
 from manyhands.errors import Unavailable
@@ -28,23 +28,23 @@ Bell = tuple[str, int]
 
 
 class Ringing:
-    """The thread and its queue of `(version, session and ring)`."""
+    """The thread and what it has to ring: version and queue, session and ring."""
 
     def __init__(self, settings: Settings) -> None:
         self._doorbell = Doorbell(settings)
-        self._waiting: queue.Queue[tuple[str | None, Bell]] = queue.Queue(WAITING_BELLS)
+        self._waiting: Queue[tuple[tuple[str | None, str], Bell]] = Queue(WAITING_BELLS)
         self._thread = threading.Thread(target=self._loop, name="manyhands-ringer", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
-    def ring(self, bells: Sequence[Bell], version: str | None = None) -> None:
-        """Ring sessions soon, for the workers of one version alone where it is given."""
+    def ring(self, bells: Sequence[Bell], version: str | None = None, queue: str = "") -> None:
+        """Ring sessions soon for those who serve a queue, of these the workers of a version alone if it is given."""
         for bell in bells:
             try:
-                self._waiting.put_nowait((version, bell))
-            except queue.Full:
+                self._waiting.put_nowait(((version, queue), bell))
+            except Full:
                 log.warning("%d sessions wait to be rung; a reaper rings the others again", WAITING_BELLS)
                 return
 
@@ -61,15 +61,15 @@ class Ringing:
             while len(taken) < BELLS_IN_A_TASK:
                 try:
                     taken.append(self._waiting.get_nowait())
-                except queue.Empty:
+                except Empty:
                     break
-            for version in dict.fromkeys(version for version, _ in taken):
-                self._send([bell for of, bell in taken if of == version], version)
+            for whom in dict.fromkeys(whom for whom, _ in taken):
+                self._send([bell for of, bell in taken if of == whom], *whom)
             for _ in taken:
                 self._waiting.task_done()
 
-    def _send(self, bells: Sequence[Bell], version: str | None) -> None:
+    def _send(self, bells: Sequence[Bell], version: str | None, queue: str) -> None:
         try:
-            self._doorbell.ring(bells, version)
+            self._doorbell.ring(bells, version, queue)
         except Unavailable as error:
             log.warning("can't ring %d sessions now: %s", len(bells), error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -77,8 +77,6 @@ class Run:
         self.cancel_asked = False
         #: The version of the session's fields that the handler sees.
         self.version = turn.version
-        #: What the last commit wrote.
-        self.last_ops: Sequence[tuple[str, bytes, bytes]] = ()
         #: Held while a commit is made and sent, one round trip. Guards everything below and `phase`.
         self.lock = threading.Lock()
         self._defaults, self._dev = defaults, dev
@@ -130,7 +128,6 @@ class Run:
     def answered(self, commit: Commit, answer: Committed | TurnLost) -> None:
         """Note the answer to a prepared commit. Call with the lock held."""
         self.unanswered = None
-        self.last_ops = commit.ops
         if isinstance(answer, TurnLost):
             self.lose()
             return
@@ -142,14 +139,18 @@ class Run:
         elif commit.ending is not Ending.PARTIAL:
             self.phase = Phase.ENDED
 
-    def finish(self, ended: Ended, next_token: str | None) -> Commit:
-        """Make the final commit. Call with the lock held, and with nothing unanswered."""
+    def finish(self, ended: Ended, next_token: str | None, ahead: int = 0, near: str = "") -> Commit:
+        """Make the final commit. Call with the lock held, and with nothing unanswered.
+
+        `ahead` and `near`: see `Commit`.
+        """
         changes = self._take()
         outcome = self._outcome(ended)
         if self.phase is Phase.DETACHED:
             next_token = None
-        self.unanswered = self._commit(Ending.FINAL, changes, outcome, next_token)
-        return self.unanswered
+        commit = self._commit(Ending.FINAL, changes, outcome, next_token, ahead, near)
+        self.unanswered = commit
+        return commit
 
     def lose(self) -> None:
         """Note that another worker has taken over; the handler is stopped at its next access to `state`."""
@@ -206,7 +207,15 @@ class Run:
         self._errors += changes.errors
         return changes
 
-    def _commit(self, ending: Ending, changes: Changes, outcome: Outcome | None, next_token: str | None) -> Commit:
+    def _commit(
+        self,
+        ending: Ending,
+        changes: Changes,
+        outcome: Outcome | None,
+        next_token: str | None,
+        ahead: int = 0,
+        near: str = "",
+    ) -> Commit:
         self._k += 1
         client, n = self.turn.client, self.turn.n
         sends = outcome is not None or changes.is_visible
@@ -221,7 +230,11 @@ class Run:
             n=n,
             outcome=encode_outcome(n, outcome) if outcome else b"",
             next_token=next_token,
+            ahead=ahead,
             version=self.version + bool(changes.ops),
+            about=self.turn.session,
+            near=near,
+            queue=self.turn.queue,
         )
 
     def _outcome(self, ended: Ended) -> Outcome:

@@ -30,7 +30,7 @@ class Running:
         #: Since when a slot is free and no doorbell has come, by `time.monotonic`. A free slot alone says little: when
         #: handlers are quick, Celery's loop may be the one that is behind.
         self._free_since = time.monotonic()
-        self._latest_ring = 0
+        self._latest_rings: dict[str, int | None] = {}
         self._stopping = threading.Event()
         #: When the process was told to go, by `time.monotonic`.
         self.stopping_since = float("inf")
@@ -74,6 +74,11 @@ class Running:
         """Wait until a run is detached that may need flushing."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._detached), timeout)
+
+    def room(self) -> int:
+        """Give how many handlers may run beside those that do, at least 1."""
+        with self._changed:
+            return max(1, min(self._max_plain, self._max_async) - len(self._runs))
 
     def wait_for_room(self) -> None:
         """Wait while as many handlers run as may be detached, unless the process is going down."""
@@ -147,15 +152,15 @@ class Running:
             free = self._consuming and self._busy < self._concurrency and self._has_room()
             return free and time.monotonic() - self._free_since >= seconds
 
-    def served(self, ring: int) -> None:
-        """Note the time of the ring, in the store's ms, of a doorbell that is served."""
+    def served(self, queue: str, ring: int) -> None:
+        """Note the time of the ring, in the store's ms, of a doorbell that came through Celery and is served."""
         with self._changed:
-            self._latest_ring = max(self._latest_ring, ring)
+            self._latest_rings[queue] = max(self._latest_rings.get(queue) or 0, ring)
 
-    @property
-    def latest_ring(self) -> int:
-        """The latest ring that was served, in the store's ms."""
-        return self._latest_ring
+    def latest_rings(self) -> dict[str, int | None]:
+        """Give the latest ring that was served of each queue, in the store's ms."""
+        with self._changed:
+            return dict(self._latest_rings)
 
     def pause(self, seconds: float) -> None:
         """Wait between two tries."""

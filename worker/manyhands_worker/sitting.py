@@ -1,32 +1,38 @@
-"""One session's events, one after another, while it is this worker's turn: begin, run the handler, commit, next."""
+"""One session's events, one after another, while it is this worker's turn."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import inspect
 import itertools
 import logging
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
-from manyhands.errors import Cancelled, DamagedValue, StoreRefused, TurnLost, Unavailable
+from manyhands.errors import DamagedValue, StoreRefused, TurnLost, Unavailable
 from manyhands.fields import apply
-from manyhands.handlers import bind
 from manyhands.letters import Body, decode_body
-from manyhands.store.contract import Commit, Committed, Ending, Turn
+from manyhands.store.contract import Ahead, Commit, Committed, Ending, Turn
 from manyhands.wire import Failure
-from manyhands_worker.batch import Batch
+from manyhands_worker.batch import Bell
+from manyhands_worker.calls import call_async
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
-from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
+from manyhands_worker.run import Ended, Phase, Run
 from manyhands_worker.watcher import Watched
+
+if TYPE_CHECKING:
+    from manyhands_worker.player import Player, Table
 
 log = logging.getLogger("manyhands.turns")
 
-#: After so many events, or so many seconds, a session goes to the back of the queue.
+#: After so many events, or so many seconds, a session goes behind those that wait.
 TURNS_IN_A_ROW = 16
 SECONDS_IN_A_ROW = 0.1
 #: Seconds between two tries of a commit while Redis is away.
@@ -35,101 +41,80 @@ COMMIT_RETRY = 0.25
 PROCESS = secrets.token_hex(8)
 _count = itertools.count()
 
+#: A run, its commit, and what the store said: nothing, where it is unknown whether it was written.
+Answered = tuple[Run, Commit, Committed | TurnLost | None]
+
 
 class Sitting:
-    """A session at work. One thread at a time, except for `_detach`."""
+    """A session at work. Its player's thread calls it, and where a handler is slow, that of an heir: see `settle`."""
 
-    def __init__(self, parts: Parts, batch: Batch, hand_off: Callable[[Batch], None]) -> None:
-        """`hand_off` gives the rest of a batch to another thread."""
-        self.parts, self.batch = parts, batch
-        self._hand_off_batch = hand_off
-        self._began = time.monotonic()
+    def __init__(self, parts: Parts, table: Table, bell: Bell, turn: Turn, *, started: bool) -> None:
+        """`started`: whether the store knows that the first handler begins."""
+        self._parts, self._table, self._bell = parts, table, bell
+        self._began = self.asked = time.monotonic()
         self._played = 0
         #: The session's fields as this worker's last commit left them.
         self._fields: dict[bytes, bytes] = {}
+        #: What it may go on to without asking the store.
+        self._ahead: deque[Ahead] = deque()
+        #: Runs whose final commits were sent and not answered yet.
+        self.sent: list[Run] = []
+        #: Set once an heir has read the answers to them; None where there is no heir, or nothing was sent.
+        self._settled: threading.Event | None = None
+        self.started = started
+        #: The run that comes next, or is going on.
+        self.run: Run | None = self._take_up(turn)
 
-    def play(self, turn: Turn | None) -> None:
-        """Run events until none is left, the session has had its share, or one goes on elsewhere."""
-        run: Run | None = None
-        try:
-            while turn is not None:
-                run = None
-                run = self._prepare(turn)
-                if not self._is_for_us(run):
-                    break
-                ended = self._run(run)
-                if ended is None:
-                    return
-                held_turn, turn = self._finish(run, ended)
-                if not held_turn:
-                    return
-        except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
-            self._abandon(run)
-            return
-        self.batch.release()
-
-    def _abandon(self, run: Run | None) -> None:
-        """After a fault of ours: let the lease run out, so that the event is taken over, and free what waits for it."""
-        log.exception("running an event failed: %s", run.output.source if run else "it could not be read")
-        if run is None:
-            self.batch.release()
-            return
-        self.parts.watcher.forget(run)
-        self.parts.running.remove(run)
-        if not run.released:
-            run.released = True
-            self.batch.release()
-
-    def _is_for_us(self, run: Run) -> bool:
-        """Tell whether to run an event here and now; if not, it is given back."""
-        self._played += 1
-        version = self._better_version(run)
-        if version is not None:
-            self._give_back(run, version)
-            return False
-        if run.turn.attempt > 1 and not self.parts.running.is_only_repeat(run):
-            # It may have been the other one that took the worker with it. A reaper rings this one again, later.
-            self._give_back(run, None)
-            return False
-        return True
-
-    def _prepare(self, turn: Turn) -> Run:
+    def _take_up(self, turn: Turn) -> Run:
         if turn.fields is not None:
             self._fields = dict(turn.fields)
+        self._ahead = deque(turn.ahead)
+        return self._prepare(turn)
+
+    def _prepare(self, turn: Turn) -> Run:
         try:
             body = decode_body(turn.body)
         except DamagedValue as error:
             log.error("session %s, n %d: %s", turn.session.id, turn.n, error, extra={"session": turn.session.id})
             body = Body(handler="")
-        handler = self.parts.app.handlers.get(body.handler)
+        handler = self._parts.app.handlers.get(body.handler)
         try:
-            run = Run(turn, body, self.parts.defaults.of(turn.session), self._fields, dev=self.parts.settings.dev)
+            run = Run(turn, body, self._parts.defaults.of(turn.session), self._fields, dev=self._parts.settings.dev)
         except DamagedValue as error:
             # A damaged path: the event ends with an error, on an empty state of which nothing is written.
             log.error("session %s can't be read: %s", turn.session.id, error, extra={"session": turn.session.id})
             run = Run(turn, body, {}, {}, dev=True)
             run.damage = str(error)
         run.is_async = handler is not None and handler.is_async
-        self.parts.running.add(run)
+        self._parts.running.add(run)
         return run
 
-    def _run(self, run: Run) -> Ended | None:
-        """Run the handler; None where the event loop does, and another thread will go on."""
-        refused = self._refusal(run)
-        if refused:
-            return refused
-        if run.turn.attempt > 1:
-            self.parts.meter.taken_over()
-        self.parts.watcher.watch(Watched(run, self._hand_off, partial(self._detach_soon, run)))
-        if self.parts.app.handlers[run.body.handler].is_async:
-            self.parts.loop.call(partial(self._spawn, run))
-            return None
-        ended = self._call(run)
-        self.parts.watcher.forget(run)
-        return ended
+    # --- before a handler ---
 
-    def _refusal(self, run: Run) -> Ended | None:
-        turn, settings = run.turn, self.parts.settings
+    @property
+    def must_ask(self) -> bool:
+        """Whether the commits before the next event have to be answered before it begins."""
+        return self.run is not None and (self.run.is_async or self.run.body.handler not in self._parts.app.handlers)
+
+    def is_for_us(self, run: Run) -> bool:
+        """Tell whether to run an event here and now; if not, it is given back."""
+        if self._parts.running.stopping and not self.started:
+            self._give_back(run, None)
+            return False
+        self._played += 1
+        version = self._better_version(run)
+        if version is not None:
+            self._give_back(run, version)
+            return False
+        if run.turn.attempt > 1 and not self._parts.running.is_only_repeat(run):
+            # It may have been the other one that took the worker with it. A reaper rings this one again, later.
+            self._give_back(run, None, rings=False)
+            return False
+        return True
+
+    def refusal(self, run: Run) -> Ended | None:
+        """Give the end of an event whose handler is not to run."""
+        turn, settings = run.turn, self._parts.settings
         if turn.attempt > settings.max_attempts:
             text = f"{settings.max_attempts} workers died while they ran the handler {run.body.handler}"
             return Ended(error=(Failure.WORKER_LOST, text))
@@ -137,182 +122,275 @@ class Sitting:
             return Ended(error=(Failure.HANDLER_FAILED, "the session's stored state is damaged; see its worker's log"))
         if turn.cancelled:
             return Ended(error=(Failure.CANCELLED, "cancelled before it began"))
-        if run.body.handler not in self.parts.app.handlers:
+        if run.body.handler not in self._parts.app.handlers:
             text = f"no version of the app that has workers has a handler {run.body.handler!r}"
             return Ended(error=(Failure.HANDLER_FAILED, text))
         return None
 
     def _better_version(self, run: Run) -> str | None:
         """Find another version of the app that has the handler, if this one has not."""
-        if run.body.handler in self.parts.app.handlers or run.turn.attempt > self.parts.settings.max_attempts:
+        if run.body.handler in self._parts.app.handlers or run.turn.attempt > self._parts.settings.max_attempts:
             return None
         while True:
             try:
-                return self.parts.versions.knowing(run.body.handler)
+                return self._parts.versions.knowing(run.body.handler)
             except Unavailable as error:
                 log.warning("%s | can't read which versions have workers: %s", run.output.source, error)
-                if self.parts.running.is_out_of_time:
+                if self._parts.running.is_out_of_time:
                     raise
-                self.parts.running.pause(COMMIT_RETRY)
+                self._parts.running.pause(COMMIT_RETRY)
 
-    def _give_back(self, run: Run, version: str | None) -> None:
+    def _give_back(self, run: Run, version: str | None, *, rings: bool = True) -> None:
         """Give the event back, not counted as an attempt; ring for the workers of a version that knows its handler."""
         with run.lock:
             answer = self._send(run, partial(run.prepare, Ending.RETURN))
-        self.parts.running.remove(run)
-        if version is not None and answer and answer.ring is not None:
-            self.parts.ringing.ring([(run.session, answer.ring)], version)
+            run.released = True
+        self._parts.running.remove(run)
+        if answer is not None and answer.ring is not None and rings:
+            self._parts.ringing.ring([(run.session, answer.ring)], version, answer.queue)
+        self.run = None
+        self._bell.release()
 
-    def _call(self, run: Run) -> Ended:
-        handler = self.parts.app.handlers[run.body.handler]
-        run.begin()
-        with capturing(run.output), self.parts.traces.running(run):
-            try:
-                arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
-                return Ended(handler.function(*arguments[0], **arguments[1]))
-            except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
-                return self._failed(run, error)
-            finally:
-                run.output.finish()
+    # --- after a handler ---
+
+    def end(self, run: Run, ended: Ended, *, goes_on: bool) -> Commit | None:
+        """Make the final commit of a run that held its turn, and take up the next event if its letter is here.
+
+        `goes_on`: the answer may bring the next event, since nobody else waits.
+        """
+        run.returned = time.monotonic()
+        with run.lock:
+            commit = None
+            if not run.released and run.phase is Phase.TURN:
+                run.released = True
+                may_go_on = self._may_go_on()
+                ahead = len(self._ahead) if may_go_on else 0
+                next_token = new_token() if ahead or (may_go_on and goes_on) else None
+                commit = run.finish(ended, next_token, ahead, self._parts.listener.channel)
+        if commit is None:
+            # It is being detached this moment, or was taken over.
+            self.finish_alone(run, ended)
+            return None
+        self.sent.append(run)
+        self.run = self._follow(run, commit) if commit.ahead else None
+        return commit
+
+    def _may_go_on(self) -> bool:
+        share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
+        return share_left and not self._parts.running.stopping and not self._parts.settings.one_task_per_event
+
+    def _follow(self, run: Run, commit: Commit) -> Run:
+        apply(self._fields, commit.ops)
+        letter = self._ahead.popleft()
+        self.started = True
+        turn = replace(
+            run.turn,
+            token=commit.next_token or "",
+            fence=run.turn.fence + 1,
+            attempt=1,
+            client=letter.client,
+            n=letter.n,
+            body=letter.body,
+            version=commit.version,
+            cancelled=False,
+        )
+        return self._prepare(turn)
+
+    def settle(self, answered: Sequence[Answered]) -> bool:
+        """Take in what the store says of commits that were sent; tells whether another event is to be played.
+
+        May be called by an heir's thread while this session's slow handler goes on.
+        """
+        answers = self._recover(answered)
+        lost = isinstance(answers[-1], TurnLost)
+        for (run, commit, _), answer in zip(answered, answers, strict=True):
+            # A later commit of the same turns went through, so this one did, though its answer is forgotten.
+            went_through = Committed(0, commit.version) if isinstance(answer, TurnLost) and not lost else answer
+            with run.lock:
+                run.answered(commit, went_through)
+            self._parts.running.remove(run)
+            self.sent.remove(run)
+            self._count(run, lost=lost)
+            if isinstance(answer, Committed):
+                self._note_cancelled(commit, answer)
+        self.asked = time.monotonic()
+        going_on = self._go_on(answered[-1][1], answers[-1])
+        if self._settled is not None:
+            self._settled.set()
+        return going_on
+
+    def _go_on(self, commit: Commit, answer: Committed | TurnLost) -> bool:
+        if isinstance(answer, TurnLost):
+            self._say_lost(commit.session)
+            if self.run is not None and self.run.began is None:
+                self._parts.running.remove(self.run)
+                self.run = None
+        elif answer.ring is not None:
+            self._table.ring(commit.session, answer.ring, answer.queue)
+        elif answer.turn is not None:
+            if answer.turn.fields is None:
+                apply(self._fields, commit.ops)
+            self.started = True
+            self.run = self._take_up(answer.turn)
+            return True
+        if self.run is None:
+            self._bell.release()
+        return False
+
+    def _note_cancelled(self, commit: Commit, answer: Committed) -> None:
+        run = self.run
+        if answer.following is None or not answer.following.cancelled or run is None or run.token != commit.next_token:
+            return
+        if run.began is None:
+            run.turn = replace(run.turn, cancelled=True)
+        else:
+            run.cancel()
+
+    def _recover(self, answered: Sequence[Answered]) -> list[Committed | TurnLost]:
+        """Send again what may not have been written, in order; commits know when they were written before."""
+        answers = [answer for _, _, answer in answered]
+        if all(isinstance(answer, Committed) for answer in answers):
+            return [answer for answer in answers if answer is not None]
+        return [self._deliver(run, commit) for run, commit, _ in answered]
+
+    def left(self) -> None:
+        """Note that an heir will read the answers to what was sent. Called by the watcher, before the heir begins."""
+        if self.sent:
+            self._settled = threading.Event()
+
+    def finish_alone(self, run: Run, ended: Ended) -> None:
+        """Commit the end of a run whose handler was slow; the session's next event waits for a player."""
+        if self._settled is not None:
+            self._settled.wait()
+        self.run = None
+        run.returned = time.monotonic()
+        with run.lock:
+            held_turn, run.released = not run.released, True
+            is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
+            answer = self._send(run, partial(run.finish, ended, None)) if is_ours else None
+        self._parts.running.remove(run)
+        self._count(run, lost=answer is None)
+        if answer is None:
+            self._say_lost(run.output.source)
+        elif answer.ring is not None:
+            self._table.ring(run.session, answer.ring, answer.queue)
+        if held_turn:
+            self._bell.release()
+
+    def _count(self, run: Run, *, lost: bool) -> None:
+        if lost:
+            self._parts.meter.lost()
+        else:
+            self._parts.meter.ended(run)
+        self._parts.traces.ended(run, lost=lost)
+
+    @staticmethod
+    def _say_lost(source: str) -> None:
+        log.warning("%s | taken over by another worker; what it did here is dropped", source)
+
+    def abandon(self) -> None:
+        """After a fault of ours: let the leases run out, so that the events are taken over, and free what waits."""
+        run = self.run
+        log.exception("running an event failed: %s", run.output.source if run else "its session goes on elsewhere")
+        for one in (*self.sent, *([run] if run else [])):
+            self._parts.watcher.forget(one)
+            self._parts.running.remove(one)
+            one.released = True
+        self.sent.clear()
+        self.run = None
+        self._bell.release()
+
+    # --- async handlers ---
+
+    def spawn(self, run: Run) -> None:
+        """Run an async handler on the event loop; its end is committed on a thread of ours."""
+        self._parts.watcher.watch(Watched(run, None, partial(self.detach_soon, run, None)))
+        self._parts.loop.call(partial(self._spawn, run))
 
     def _spawn(self, run: Run) -> None:
         # On the loop's thread. The task keeps the context in which it is created, and with it the captured output.
         run.begin()
-        with capturing(run.output), self.parts.traces.running(run):
+        with capturing(run.output), self._parts.traces.running(run):
             context = contextvars.copy_context()
-        task = self.parts.loop.loop.create_task(self._call_async(run), context=context)
-        run.stop_task = partial(self.parts.loop.call, task.cancel)
-        task.add_done_callback(lambda task: self.parts.threads.submit(self._async_ended, run, task))
-
-    async def _call_async(self, run: Run) -> Ended:
-        handler = self.parts.app.handlers[run.body.handler]
-        try:
-            arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
-            result = handler.function(*arguments[0], **arguments[1])
-            # A plain wrapper around an async function may have run it to its end.
-            return Ended(await result if inspect.isawaitable(result) else result)
-        except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
-            return self._failed(run, error)
-        finally:
-            run.output.finish()
+        task = self._parts.loop.loop.create_task(call_async(self._parts, run), context=context)
+        run.stop_task = partial(self._parts.loop.call, task.cancel)
+        task.add_done_callback(lambda task: self._parts.threads.submit(self._async_ended, run, task))
 
     def _async_ended(self, run: Run, task: asyncio.Task[Ended]) -> None:
         # Cancelled before its first step, a task has no result.
         ended = Ended(error=(Failure.CANCELLED, "cancelled")) if task.cancelled() else task.result()
-        self.parts.watcher.forget(run)
+        self._parts.watcher.forget(run)
         try:
-            held_turn, turn = self._finish(run, ended)
+            self.finish_alone(run, ended)
         except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
-            self._abandon(run)
-            return
-        if held_turn:
-            self.play(turn)
+            self.abandon()
 
-    def _failed(self, run: Run, error: BaseException) -> Ended:
-        if run.phase is Phase.LOST:
-            return Ended()
-        if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
-            return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
-        log.error("%s | handler failed", run.output.source, exc_info=error)
-        if self.parts.settings.dev:
-            return Ended(error=(Failure.HANDLER_FAILED, describe(error)))
-        return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
+    # --- slow handlers ---
 
-    def _hand_off(self) -> None:
-        # Called by the watcher: this session's handler is slow, so the batch's others get a thread of their own.
-        if self.batch.has_more:
-            self._hand_off_batch(self.batch)
+    def detach_soon(self, run: Run, player: Player | None) -> None:
+        """Have a run detached. Called by the watcher, which must not wait for Redis."""
+        self._parts.detaching.submit(self._detach, run, player)
 
-    def _detach_soon(self, run: Run) -> None:
-        # Called by the watcher, which must not wait for Redis.
-        self.parts.detaching.submit(self._detach, run)
-
-    def _detach(self, run: Run) -> None:
-        """Free the session's turn, and the batch of it; the handler runs on."""
+    def _detach(self, run: Run, player: Player | None) -> None:
+        """Free the session's turn; the handler runs on."""
         try:
             self._try_detach(run)
         except Exception:
             # What it has assigned can't be sent. The handler's own thread will say so when it ends.
             log.exception("%s | can't be detached", run.output.source)
-            self.batch.release()
+            self._bell.release()
+        if player is not None:
+            self._table.came_back(player)
 
     def _try_detach(self, run: Run) -> None:
+        if self._settled is not None:
+            self._settled.wait()
         with run.lock:
             if run.released:
                 return
             run.released = True
             answer = self._send(run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
         if answer:
-            self.parts.running.detached(run)
-            self.parts.meter.detached()
-            self._ring(run, answer)
-        self.batch.release()
+            self._parts.running.detached(run)
+            self._parts.meter.detached()
+            if answer.ring is not None:
+                self._table.ring(run.session, answer.ring, answer.queue)
+        self._bell.release()
 
-    def _finish(self, run: Run, ended: Ended) -> tuple[bool, Turn | None]:
-        """Commit the end of a run. Tells whether it still held the turn, and gives the next event, begun."""
-        run.returned = time.monotonic()
-        share_left = self._played < TURNS_IN_A_ROW and time.monotonic() - self._began < SECONDS_IN_A_ROW
-        with run.lock:
-            held_turn, run.released = not run.released, True
-            next_token = new_token() if held_turn and share_left and not self.parts.running.stopping else None
-            is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
-            answer = self._send(run, partial(run.finish, ended, next_token)) if is_ours else None
-        self.parts.running.remove(run)
-        if answer is None:
-            log.warning("%s | taken over by another worker; what it did here is dropped", run.output.source)
-            self.parts.meter.lost()
-            self.parts.traces.ended(run, lost=True)
-            return held_turn, None
-        self.parts.meter.ended(run)
-        self.parts.traces.ended(run)
-        self._ring(run, answer)
-        if answer.turn is not None and answer.turn.fields is None:
-            apply(self._fields, run.last_ops)
-        return held_turn, answer.turn
-
-    def _ring(self, run: Run, answer: Committed) -> None:
-        if answer.ring is not None:
-            self.parts.ringing.ring([(run.session, answer.ring)])
+    # --- commits that are waited for ---
 
     def _send(self, run: Run, make: Callable[[], Commit | None]) -> Committed | None:
         """Send a commit until it is answered; what was unanswered goes first. None: the run was given up."""
         while run.unanswered is not None:
-            if self._deliver(run, run.unanswered) is None:
+            if isinstance(self._deliver_unanswered(run, run.unanswered), TurnLost):
                 return None
         commit = make()
-        return self._deliver(run, commit) if commit else None
+        if commit is None:
+            return None
+        answer = self._deliver_unanswered(run, commit)
+        return None if isinstance(answer, TurnLost) else answer
 
-    def _deliver(self, run: Run, commit: Commit) -> Committed | None:
+    def _deliver_unanswered(self, run: Run, commit: Commit) -> Committed | TurnLost:
+        answer = self._deliver(run, commit)
+        run.answered(commit, answer)
+        return answer
+
+    def _deliver(self, run: Run, commit: Commit) -> Committed | TurnLost:
         while True:
             try:
-                answer = self.parts.store.commit(commit)
+                return self._parts.store.commit(commit)
             except TurnLost as error:
-                run.answered(commit, error)
-                return None
+                return error
             except StoreRefused as error:
                 # It would be refused again and again. The event begins again when the lease has run out.
                 log.error("%s | can't be committed: %s", run.output.source, error)
-                run.answered(commit, TurnLost(str(error)))
-                return None
+                return TurnLost(str(error))
             except Unavailable as error:
                 log.warning("%s | can't commit, trying again: %s", run.output.source, error)
-                if self.parts.running.is_out_of_time:
+                if self._parts.running.is_out_of_time:
                     # Going down without Redis: another worker will take the event over.
-                    run.answered(commit, TurnLost(str(error)))
-                    return None
-                self.parts.running.pause(COMMIT_RETRY)
-            else:
-                run.answered(commit, answer)
-                return answer
-
-
-def describe(error: BaseException) -> str:
-    """Name an exception, also one that can't say what it is."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception of the app's may raise anything when it is shown
-        text = "(an exception that can't be shown)"
-    return f"{type(error).__name__}: {text[:2000]}"
+                    return TurnLost(str(error))
+                self._parts.running.pause(COMMIT_RETRY)
 
 
 def new_token() -> str:

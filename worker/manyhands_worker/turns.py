@@ -1,58 +1,124 @@
-"""Takes the turns of the sessions that a doorbell names.
+"""The bells of a worker process, and who answers them: one thread plays events while another waits for bells.
 
-Plain handlers run on threads of ours, one hop per batch; `async` ones on the event loop, holding no thread. The Celery
-task waits for its batch, so that Celery takes no more work than there are free slots; what is detached does not count.
+Python runs one thread at a time, so one player is enough, and the quickest; but a handler may wait or compute for long.
+Then its thread is left alone with it, and another goes on with what waits.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 
-from manyhands.errors import ManyHandsError
-from manyhands_worker.batch import Batch
+from manyhands_worker.batch import Batch, Bell
 from manyhands_worker.parts import Parts
-from manyhands_worker.sitting import Sitting, new_token
+from manyhands_worker.player import Player
 
 log = logging.getLogger("manyhands.turns")
 
+#: Sessions whose turns are taken with one round trip.
+BATCH = 64
+#: Bells waiting here from which on sessions are rung through Celery, so that other workers may take them.
+MANY = 256
+
 
 class Turns:
-    """What the Celery task calls."""
+    """The bells that wait, and their players. Any thread may call its methods."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        # Guards everything below; held for a moment.
+        self._lock = threading.Lock()
+        self._waiting: deque[Bell] = deque()
+        #: Whether a thread goes through what waits.
+        self._playing = False
+        #: Players whose handler is slow and not detached yet: each takes a slot.
+        self._away: set[Player] = set()
+        #: Called with the player that a slow handler keeps, from the watcher's thread.
+        self.on_leave: Callable[[Player], None] = _nothing
 
     def take(self, bells: Sequence[tuple[str, int]]) -> None:
-        """Take the turns of these sessions; returns when all are over or detached."""
+        """Take the turns of the sessions that Celery names; returns when all are over or detached."""
         batch = Batch(bells)
         with self._parts.running.slot():
-            self._hand_off(batch)
+            self.put(batch.bells)
             batch.wait()
 
-    def _hand_off(self, batch: Batch) -> None:
-        self._parts.threads.submit(self._work, batch)
+    def put(self, bells: Iterable[Bell]) -> None:
+        """Have sessions played soon, on a thread of ours."""
+        if self._add(bells):
+            self._parts.threads.submit(self._play)
 
-    def _work(self, batch: Batch) -> None:
-        """Take the turns of a batch until none waits; several threads may do so at once."""
-        while batch.has_more:
-            self._parts.running.wait_for_room()
-            taken = batch.take()
-            if taken is None:
-                return
-            if self._parts.running.stopping:
-                self._parts.ringing.ring([taken, *batch.give_up()])
-                batch.release()
-                return
-            self._begin_session(batch, *taken)
+    def play(self, bells: Iterable[Bell]) -> None:
+        """Play sessions on the caller's thread, unless a player is at work, who will."""
+        if self._add(bells):
+            self._play()
 
-    def _begin_session(self, batch: Batch, session: str, ring: int) -> None:
-        try:
-            turn = self._parts.store.begin(session, new_token())
-        except (ManyHandsError, ValueError) as error:
-            # The bell is lost, the mail is not: a reaper rings it again.
-            log.warning("can't begin session %s: %s", session, error, extra={"session": session})
-            batch.release()
-            return
-        self._parts.running.served(ring)
-        Sitting(self._parts, batch, self._hand_off).play(turn)
+    def ring(self, session: str, ring: int, queue: str) -> None:
+        """See to it that a session which has more mail is played, here if this process serves its queue."""
+        parts = self._parts
+        ours = queue in parts.queues and not parts.running.stopping
+        if ours and len(self._waiting) < MANY and not parts.settings.one_task_per_event:
+            self.put([Bell(session)])
+        else:
+            parts.ringing.ring([(session, ring)], queue=queue)
+
+    def handed_off(self, slow: Player, heir: Player) -> None:
+        """Let another thread go on with what a player leaves to its heir. Called by the watcher."""
+        with self._lock:
+            self._away.add(slow)
+        self.on_leave(slow)
+        self._parts.threads.submit(self._go_on, heir)
+
+    def came_back(self, slow: Player) -> None:
+        """Note that a slow handler has returned or was detached: its slot is free."""
+        with self._lock:
+            self._away.discard(slow)
+            start = bool(self._waiting) and self._may_play()
+        if start:
+            self._parts.threads.submit(self._play)
+
+    def _add(self, bells: Iterable[Bell]) -> bool:
+        with self._lock:
+            self._waiting.extend(bells)
+            return self._may_play()
+
+    def _may_play(self) -> bool:
+        if self._playing or len(self._away) >= self._parts.concurrency:
+            return False
+        self._playing = True
+        return True
+
+    def _play(self) -> None:
+        while bells := self._take():
+            player = Player(self._parts, self)
+            if not player.play(bells):
+                return
+
+    def _go_on(self, heir: Player) -> None:
+        if heir.go_on():
+            self._play()
+
+    def _take(self) -> list[Bell]:
+        self._parts.running.wait_for_room()
+        with self._lock:
+            stopping = self._parts.running.stopping
+            if stopping or not self._waiting or len(self._away) >= self._parts.concurrency:
+                bells = list(self._waiting) if stopping else []
+                self._waiting = deque() if stopping else self._waiting
+                self._playing = False
+            else:
+                count = min(len(self._waiting), 1 if self._parts.settings.one_task_per_event else BATCH)
+                bells = [self._waiting.popleft() for _ in range(min(count, self._parts.running.room()))]
+        if not stopping:
+            return bells
+        # The process goes down: others take them.
+        self._parts.ringing.ring([(bell.session, bell.ring) for bell in bells])
+        for bell in bells:
+            bell.release()
+        return []
+
+
+def _nothing(_: Player) -> None:
+    pass

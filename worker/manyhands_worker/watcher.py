@@ -26,10 +26,10 @@ class Watched:
 
     __slots__ = ("detach", "grace", "hand_off", "run")
 
-    def __init__(self, run: Run, hand_off: Callable[[], None], detach: Callable[[], None]) -> None:
+    def __init__(self, run: Run, hand_off: Callable[[], None] | None, detach: Callable[[], None]) -> None:
         self.run = run
         #: Called once, from the watcher's thread; must not block. None once it was called.
-        self.hand_off: Callable[[], None] | None = hand_off
+        self.hand_off = hand_off
         self.detach = detach
         #: Seconds added to the limits: what the watcher itself, and so most likely the handler, was kept waiting.
         self.grace = 0.0

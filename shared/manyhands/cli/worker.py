@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from manyhands.cli.gateway import add_log_flag, count
+from manyhands.setting_parsers import COMMON_QUEUE, queue_name
 from manyhands.settings import Settings
 
 
@@ -27,6 +28,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_log_flag(parser)
     # Of several processes: where each tells its numbers to the one that started it, and under which name.
     parser.add_argument("--siblings", type=_sibling, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--queues", type=queue_names, metavar="NAME[,NAME]", default=("",),
+        help="run only the handlers that MANYHANDS_ROUTES sends there; `turns` stands for all others (default: turns)",
+    )  # fmt: skip
+
+
+def queue_names(text: str) -> tuple[str, ...]:
+    """Read a list of queues."""
+    try:
+        return tuple(dict.fromkeys(queue_name(name.strip()) for name in text.split(",")))
+    except ValueError:
+        expected = "names of 1 to 32 letters, digits, dashes or underscores, separated by commas, such as turns,gpu"
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of queues; expected {expected}") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     return int(
         run_worker(
             settings, settings.app,
-            concurrency=arguments.concurrency, log_style=arguments.log, siblings=arguments.siblings,
+            concurrency=arguments.concurrency, queues=arguments.queues,
+            log_style=arguments.log, siblings=arguments.siblings,
         )
     )  # fmt: skip
 
@@ -62,6 +77,7 @@ def _run_several(settings: Settings, arguments: argparse.Namespace) -> int:
     # -P: a module of any name may lie in the current directory.
     command = [sys.executable, "-P", "-m", "manyhands", "worker", *([settings.app] if settings.app else [])]
     command += ["--concurrency", str(arguments.concurrency), "--log", arguments.log]
+    command += ["--queues", ",".join(name or COMMON_QUEUE for name in arguments.queues)]
     numbers = [str(i) for i in range(1, arguments.processes + 1)]
     programs = {number: Program(f"worker.{number}", command) for number in numbers}
     terminal = JsonTerminal if arguments.log == "json" else Terminal

@@ -1,6 +1,6 @@
 """Redis commands as the bytes that a socket takes (RESP2), packed without a call per argument where it counts.
 
-A script call names the twelve keys of its session. They differ from session to session in one place only, so they are
+A script call names the eleven keys of its session. They differ from session to session in one place only, so they are
 packed once per partition and cut from a template; redis-py would spell and pack each of them for every event.
 """
 
@@ -13,6 +13,8 @@ from manyhands.store.scripts_loader import Script
 
 Part = bytes | str | int
 
+#: Keys of a session's scripts.
+KEYS = 11
 #: Stands for the session in a template: a byte that no key and no number has.
 _PLACE = b"\0"
 
@@ -48,7 +50,7 @@ class SessionCommands:
         template = self._templates.get((prefix, len(session))) or self._make_template(prefix, session)
         head = self._heads.get(script.name) or self._make_head(script)
         return b"*%d\r\n%b%b%b" % (
-            18 + len(arguments),
+            KEYS + 6 + len(arguments),
             head,
             template.replace(_PLACE, session.encode()),
             b"".join(map(_part, arguments)),
@@ -69,5 +71,5 @@ class SessionCommands:
         return template
 
     def _make_head(self, script: Script) -> bytes:
-        head = self._heads[script.name] = _part("EVALSHA") + _part(script.sha) + _part(12)
+        head = self._heads[script.name] = _part("EVALSHA") + _part(script.sha) + _part(KEYS)
         return head

@@ -39,8 +39,10 @@ class Letter:
     client: str
     #: None: the store counts, one more than the client's highest.
     n: int | None
-    #: What the worker gets, encoded by `manyhands.envelopes.encode_letter`.
+    #: What the worker gets, encoded by `manyhands.letters.encode_body`.
     body: bytes
+    #: Whose workers run it; `""`: the common queue's.
+    queue: str = ""
 
 
 class Verdict(StrEnum):
@@ -64,6 +66,8 @@ class Receipt:
     duplicate: bool = False
     #: Set when the session must be rung: the time of the ring, in the store's ms.
     ring: int | None = None
+    #: The queue to ring.
+    queue: str = ""
     #: Seconds.
     retry_after: float | None = None
 
@@ -85,6 +89,37 @@ class Welcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """A worker's wish for a session's turn."""
+
+    session: str
+    #: The new run's own: tokens sort by the time at which they were made.
+    token: str
+    #: Whether its handler begins at once. If not, `start` says when it does: until then, dying is no attempt.
+    starts: bool = True
+    #: What the session was created with, if the caller knows.
+    about: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The answer to a worker that does not serve the queue of a session's next event: the queue is to be rung."""
+
+    session: str
+    queue: str
+    ring: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """An event that waits behind the one whose turn it is, and whose turn comes next: none comes between."""
+
+    client: str
+    n: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A run that begins: one attempt at one event, under a lease."""
 
@@ -103,6 +138,9 @@ class Turn:
     fields: Fields | None
     #: Someone asked to cancel it before it began.
     cancelled: bool = False
+    #: What waits behind it, as far as the caller may go on to it without asking: see `Commit.ahead`.
+    ahead: Sequence[Ahead] = ()
+    queue: str = ""
 
 
 class Ending(StrEnum):
@@ -136,8 +174,24 @@ class Commit:
     outcome: bytes = b""
     #: The token under which the session's next event is to begin at once; None: it is rung instead.
     next_token: str | None = None
+    #: How many letters of `Turn.ahead` the caller has beyond this run's. Over 0, the first of them begins under
+    #: `next_token`, and the answer is `Committed.following`.
+    ahead: int = 0
     #: The version that the caller's fields have once this commit is in, if nobody else has written.
     version: int = 0
+    #: What the session was created with; the next turn is given the same.
+    about: Session | None = None
+    #: The channel on which this worker hears of the session's next event before Celery does, if it has the same queue.
+    near: str = ""
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What the store says of a run that began under `next_token`, with a letter that its worker had."""
+
+    fence: int
+    cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +205,19 @@ class Committed:
     turn: Turn | None = None
     #: Set when mail waits and the session must be rung: the time of the ring.
     ring: int | None = None
+    #: The queue to ring.
+    queue: str = ""
+    #: Of the next event, where the caller had its letter.
+    following: Following | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A session that is rung again."""
+
+    session: str
+    ring: int
+    queue: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +255,26 @@ class Waiting:
     oldest: int
     #: When it was counted, in the store's ms.
     at: int
+
+
+class Stream(Protocol):
+    """Commits that are sent at once and answered later, for one thread at a time."""
+
+    def commit(self, commit: Commit) -> None:
+        """Send a commit with the next `flush`."""
+        ...
+
+    def start(self, session: str, token: str) -> None:
+        """Note with the next `flush` that the handler of a run begins which was begun without `starts`."""
+        ...
+
+    def flush(self) -> bool:
+        """Send what was packed, without waiting; False when it can't be sent: then `settle`."""
+        ...
+
+    def settle(self) -> list[tuple[Commit, Committed | TurnLost | None]]:
+        """Wait for all answers. None where it is unknown whether the commit was written: send it once more."""
+        ...
 
 
 class Store(Protocol):
@@ -262,12 +349,20 @@ class Store(Protocol):
         """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
         ...
 
+    def begin_all(self, begins: Sequence[Begin], queues: Sequence[str] = ()) -> Sequence[Turn | Elsewhere | None]:
+        """Take several sessions' turns in one round trip. `queues`: those that the caller serves; none: any."""
+        ...
+
     def commit(self, commit: Commit) -> Committed:
         """Write. Raises `TurnLost` when the run has been given up."""
         ...
 
     def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
         """Write several commits of different runs, in one round trip."""
+        ...
+
+    def stream(self) -> Stream:
+        """Make a stream of commits."""
         ...
 
     def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
@@ -281,13 +376,14 @@ class Store(Protocol):
         """
         ...
 
-    def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
-        """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`.
+    def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
+        """Find sessions whose lease ran out or whose doorbell got lost, and mark them rung.
 
-        A doorbell is lost when it was rung before `served_before`, or, with `idle` workers, over a second ago.
+        A doorbell is lost when it was rung before what `served_before` says of its queue, or, with `idle` workers, over
+        a second ago. Those of other queues are left to others.
         """
         ...
 
-    def watch(self) -> bool:
-        """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""
+    def watch(self, queues: Sequence[str] = ()) -> bool:
+        """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues."""
         ...

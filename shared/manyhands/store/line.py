@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -76,20 +75,22 @@ class Lines:
         while self._free:
             self._free.pop().close()
 
-    @contextmanager
-    def lend(self) -> Iterator[Line]:
-        """Lend a line; a broken one, or one with answers unread, is closed afterwards."""
-        with self._room:
-            line = self._free.pop() if self._free else self._open()
-            try:
-                yield line
-            except BaseException:
-                line.close()
-                raise
-            if line.waiting:
-                line.close()
-            else:
-                self._free.append(line)
+    def take(self) -> Line:
+        """Take a line for a while. Raises what redis-py raises when there is no connection."""
+        self._room.acquire()
+        try:
+            return self._free.pop() if self._free else self._open()
+        except BaseException:
+            self._room.release()
+            raise
+
+    def give_back(self, line: Line, *, broken: bool) -> None:
+        """Give a line back; a broken one, or one with answers unread, is closed."""
+        if broken or line.waiting:
+            line.close()
+        else:
+            self._free.append(line)
+        self._room.release()
 
     def _open(self) -> Line:
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
@@ -116,8 +117,13 @@ class Lines:
             pause = min(2 * pause, LAST_PAUSE)
 
     def _try(self, packed: bytes, count: int, *, fresh: bool) -> list[Any]:
-        with self.lend() as line:
+        line, broken = self.take(), True
+        try:
             if fresh and line.is_stale():
                 line.close()
             line.send(packed, count)
-            return line.read()
+            answers = line.read()
+            broken = False
+            return answers
+        finally:
+            self.give_back(line, broken=broken)

@@ -18,6 +18,7 @@ class Mail:
     client: str
     n: int
     body: bytes
+    queue: str = ""
     lost_runs: int = 0
 
 
@@ -43,7 +44,14 @@ class Record:
     version: int = 0
     fence: int = 0
     run: str = ""
+    #: Token of the latest run whose handler began.
+    began: str = ""
+    #: Letters that the worker of the turn has, the running one included.
+    taken: int = 0
     rung: int = 0
+    rung_queue: str = ""
+    #: Queue and channel of the worker that had the last turn.
+    near: tuple[str, str] | None = None
     floor: int = 0
     tokens: float = 0.0
     tokens_at: int = 0

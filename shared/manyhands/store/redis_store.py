@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgpack
 from redis import exceptions as errors
@@ -12,27 +12,28 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
-from manyhands.store import limits, waiting
+from manyhands.store import limits, replies, waiting
 from manyhands.store.commands import SessionCommands, pack, pack_script
 from manyhands.store.contract import (
     Announcement,
+    Begin,
     Commit,
     Committed,
+    Elsewhere,
     Fields,
     Letter,
+    Overdue,
     Receipt,
     Refresh,
     Session,
     Turn,
-    Verdict,
     Waiting,
     Welcome,
 )
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
 from manyhands.store.scripts_loader import Script, load_script
-
-Result = TypeVar("Result")
+from manyhands.store.stream import RedisStream
 
 #: Tries of a command whose connection fails: every script that is sent more than once may safely run twice.
 ATTEMPTS = 3
@@ -96,11 +97,12 @@ class RedisStore:
         script, settings = load_script("accept"), self.settings
         limited = (settings.mailbox_limit, settings.rate_limit, settings.rate_burst, limits.CLIENT_GAPS)
         calls = [
-            (script, one.session, (one.client, "" if one.n is None else one.n, one.body, *limited)) for one in letters
+            (script, one.session, (one.client, "" if one.n is None else one.n, one.body, one.queue, *limited))
+            for one in letters
         ]
         # A letter without a number of its own must not be sent twice.
         attempts = 1 if any(one.n is None for one in letters) else ATTEMPTS
-        return [_receipt(answer) for answer in self._pipeline(calls, attempts)]
+        return [replies.read_receipt(answer) for answer in self._pipeline(calls, attempts)]
 
     def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
@@ -109,13 +111,13 @@ class RedisStore:
             return None
         number, defaults, version, info, highest, pending, ended, updates, fields = answer
         return Welcome(
-            session=_session(session, defaults, version, info),
+            session=replies.read_session(session, defaults, version, info),
             seq=int(number),
             highest_n=int(highest),
             pending=[int(n) for n in pending],
             ended=ended,
             updates=updates,
-            fields=None if updates is not None else _fields(fields),
+            fields=None if updates is not None else replies.read_fields(fields),
         )
 
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:
@@ -184,7 +186,18 @@ class RedisStore:
 
     def begin(self, session: str, token: str) -> Turn | None:
         """Take the session's turn for its next event; None when nothing waits or another holds the turn."""
-        return _turn(session, token, self._run("begin", session, token))
+        turn = self.begin_all([Begin(session, token)])[0]
+        assert not isinstance(turn, Elsewhere), "a caller that serves any queue was sent elsewhere"
+        return turn
+
+    def begin_all(self, begins: Sequence[Begin], queues: Sequence[str] = ()) -> Sequence[Turn | Elsewhere | None]:
+        """Take several sessions' turns in one round trip. `queues`: those that the caller serves; none: any."""
+        script, served = load_script("begin"), "".join(f" {queue} " for queue in queues)
+        calls = [
+            (script, one.session, (one.token, int(one.starts), int(one.about is not None), served)) for one in begins
+        ]
+        answers = self._pipeline(calls)
+        return [replies.read_begun(one, answer) for one, answer in zip(begins, answers, strict=True)]
 
     def commit(self, commit: Commit) -> Committed:
         """Write. Raises `TurnLost` when the run has been given up."""
@@ -196,18 +209,20 @@ class RedisStore:
     def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
         """Write several commits of different runs, in one round trip."""
         script = load_script("commit")
-        calls = [(script, one.session, self._commit_arguments(one)) for one in commits]
-        answers = self._pipeline(calls)
-        return [_committed(one, answer) for one, answer in zip(commits, answers, strict=True)]
+        answers = self._calls([(script, self._pack_commit(one)) for one in commits])
+        return [replies.read_committed(one, answer) for one, answer in zip(commits, answers, strict=True)]
 
-    def _commit_arguments(self, commit: Commit) -> tuple[Any, ...]:
-        return (
-            *(commit.token, commit.k, commit.ending.value, *(commit.update or (b"", b""))),
-            *(self.keys.updates(commit.session), commit.client, commit.n, commit.outcome),
-            *(commit.next_token or "", commit.version),
-            *(limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES, limits.TOUCHED_PATHS),
-            *(part for op in commit.ops for part in op),
-        )
+    def stream(self) -> RedisStream:
+        """Make a stream of commits, for one thread at a time."""
+        return RedisStream(self._lines, self._pack_commit, self._pack_start, replies.read_committed)
+
+    def _pack_commit(self, commit: Commit) -> bytes:
+        arguments = replies.commit_arguments(commit, self.keys.updates(commit.session))
+        return self._commands.pack(load_script("commit"), commit.session, arguments)
+
+    def _pack_start(self, session: str, token: str) -> bytes:
+        # As text: nobody reads the answer before the handler begins, so a Redis that has forgotten it could not ask.
+        return pack("EVAL", load_script("start").text, 1, self.keys.meta(session), token)
 
     def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Renew the leases of `(session, token)` runs; False for those that have been given up."""
@@ -230,25 +245,35 @@ class RedisStore:
         """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did."""
         script = load_script("refresh")
         answers = self._pipeline([(script, session, (version,)) for session, version in known])
-        return [_refresh(answer) for answer in answers]
+        return [replies.read_refresh(answer) for answer in answers]
 
-    def ring_overdue(self, served_before: int | None, idle: bool) -> Sequence[tuple[str, int]]:
-        """Find sessions whose lease ran out or whose doorbell got lost, mark them rung, and give `(session, ring)`."""
-        arguments = (served_before or 0, limits.BELL_LOST if idle else "", limits.OVERDUE_AT_ONCE)
-        lost_before, *members = self._call(load_script("overdue"), self._all_partitions, arguments)
-        # A member is a session that was rung, or `session token` of a lease.
-        leases: dict[str, list[bytes]] = {}
-        for member in members:
-            session, _, token = member.partition(b" ")
-            leases.setdefault(session.decode(), []).extend([member] if token else [])
+    def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
+        """Find sessions whose lease ran out or whose doorbell got lost, and mark them rung."""
+        queues = [part for queue, ms in served_before.items() for part in (queue, ms or 0)]
+        arguments = (limits.BELL_LOST if idle else "", limits.OVERDUE_AT_ONCE, *queues)
+        lost_before, bells, leases = self._call(load_script("overdue"), self._all_partitions, arguments)
+        found: dict[str, tuple[list[bytes], list[bytes]]] = {}
+        for kind, members in enumerate((bells, leases)):
+            for member in members:
+                found.setdefault(member.partition(b" ")[0].decode(), ([], []))[kind].append(member)
+        of_queue = dict(zip(served_before, lost_before, strict=True))
         script = load_script("ring_again")
-        calls = [(script, session, (lost_before, *held)) for session, held in leases.items()]
-        rings = self._pipeline(calls)
-        return [(session, ring) for session, ring in zip(leases, rings, strict=True) if ring is not None]
+        calls = [
+            (script, session, (self._lost_before(rung, of_queue), len(rung), *rung, *ended))
+            for session, (rung, ended) in found.items()
+        ]
+        rings = zip(found, self._pipeline(calls), strict=True)
+        return [Overdue(session, one[0], one[1].decode()) for session, one in rings if one is not None]
 
-    def watch(self) -> bool:
-        """Tell whether the caller is the one who looks for overdue runs in this second, of the whole fleet."""
-        found = self._guard(lambda: self._client.set(self.keys.reaper(), b"1", nx=True, px=limits.REAPER_INTERVAL))
+    @staticmethod
+    def _lost_before(bells: Sequence[bytes], of_queue: Mapping[str, int]) -> int:
+        # Of a session whose lease ran out and whose bell was not found, the bell is not lost.
+        return max((of_queue.get(bell.partition(b" ")[2].decode(), 0) for bell in bells), default=0)
+
+    def watch(self, queues: Sequence[str] = ()) -> bool:
+        """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues."""
+        key = self.keys.reaper(",".join(sorted(queues)))
+        found = self._guard(lambda: self._client.set(key, b"1", nx=True, px=limits.REAPER_INTERVAL))
         return bool(found)
 
     # --- scripts ---
@@ -298,62 +323,3 @@ def _describe(error: Exception) -> Unavailable:
     if isinstance(error, ResponseError) and not passing:
         return StoreRefused("Redis", error)
     return Unavailable("Redis", error)
-
-
-def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
-    return zip(flat[::2], flat[1::2], strict=True)
-
-
-def _fields(flat: Sequence[bytes]) -> Fields:
-    return dict(_pairs(flat))
-
-
-def _session(session: str, defaults: bytes, version: bytes, info: bytes) -> Session:
-    headers, cookies = msgpack.unpackb(info)
-    return Session(session, defaults.decode(), version.decode(), headers, cookies)
-
-
-def _receipt(answer: Sequence[Any]) -> Receipt:
-    verdict, n, duplicate, ring, retry_ms = answer
-    return Receipt(
-        verdict=Verdict(verdict.decode()),
-        n=int(n) if n else None,
-        duplicate=bool(duplicate),
-        ring=None if ring == b"" else int(ring),
-        retry_after=None if retry_ms == b"" else int(retry_ms) / 1000,
-    )
-
-
-def _turn(session: str, token: str, answer: Sequence[Any] | None) -> Turn | None:
-    if answer is None:
-        return None
-    fence, attempt, client, n, body, version, defaults, app_version, info, cancelled, fields = answer
-    return Turn(
-        session=_session(session, defaults, app_version, info),
-        token=token,
-        fence=fence,
-        attempt=attempt,
-        client=client.decode(),
-        n=int(n),
-        body=body,
-        version=int(version),
-        fields=None if fields is None else _fields(fields),
-        cancelled=bool(cancelled),
-    )
-
-
-def _refresh(answer: Sequence[Any] | None) -> Refresh | None:
-    if answer is None:
-        return None
-    version, touched, fields, cancelled = answer
-    paths = None if touched is None else {path: int(at) for path, at in _pairs(touched)}
-    events = frozenset((one[8:].decode(), int.from_bytes(one[:8], "big")) for one in cancelled)
-    return Refresh(int(version), paths, _fields(fields), events)
-
-
-def _committed(commit: Commit, answer: Sequence[Any]) -> Committed | TurnLost:
-    if answer[0] == b"lost":
-        return TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
-    seq, version, ring = answer[:3]
-    turn = _turn(commit.session, commit.next_token or "", answer[3]) if len(answer) > 3 else None
-    return Committed(int(seq), int(version), turn, None if ring == b"" else int(ring))

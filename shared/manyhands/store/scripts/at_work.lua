@@ -15,7 +15,7 @@ for i = 1, #KEYS, 2 do
   if rung + held > 0 then
     local ringing = {}
     if rung > 0 then
-      ringing = call('ZRANDMEMBER', bells, ARGV[1])
+      for i, bell in ipairs(call('ZRANDMEMBER', bells, ARGV[1])) do ringing[i] = string.match(bell, '^[^ ]*') end
       local first = tonumber(call('ZRANGE', bells, 0, 0, 'WITHSCORES')[2])
       if not oldest or first < oldest then oldest = first end
     end

@@ -2,13 +2,19 @@
 -- KEYS: see _session.lua
 -- ARGV: 4 token, 5 k, 6 ending (partial, detach, final, return), 7 and 8 the update around its seq ('' and '': none),
 --       9 channel, 10 client, 11 n, 12 outcome or '', 13 token of the next run or '', 14 version of the fields that the
---       caller has after this commit, 15 entries and 16 bytes of the log, 17 outcomes kept, 18 paths remembered for
---       detached runs, then per op: kind, field, value (see fields.py)
--- Returns {seq or 0, version, ms of the ring or '', the next turn or nil}, or {'lost'} when the run was given up
+--       caller has after this commit, 15 queue and channel of the worker for whom the next event may be rung directly,
+--       or '', 16 letters of the mailbox that the caller has beyond this one, 17 entries and 18 bytes of the log,
+--       19 outcomes kept, 20 paths remembered for detached runs, then per op: kind, field, value (see fields.py)
+-- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
+--   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
+-- With: _letters _turns _begin _updates _fields
 
+local DICT, CUT = '\193D', '\193X'
+local LEAF, FIRST_OP = string.byte('L'), 21
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
-local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew')
+local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
+  'near')
 if not meta[1] then
   call('ZREM', LEASES, lease_of(token))
   return {'lost'}
@@ -16,20 +22,28 @@ end
 local in_turn = meta[1] == token
 local this = token .. ' ' .. k .. ' '
 
--- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.
-local answered = not in_turn and call('HGET', ANSWERS, token)
-for _, last in ipairs({meta[2] or '', answered or ''}) do
-  if string.sub(last, 1, #this) == this then
-    local seq, version = string.match(last, ' (%d+) (%d+)$')
-    if next_token ~= '' and meta[1] == next_token then
-      return {tonumber(seq), version, '', begin_first(next_token, '')}
-    end
-    -- Whether it was rung then is unknown: once more does no harm.
-    local again = ''
-    if meta[1] == '' and (call('LLEN', MAILBOX) > 0 or #dead_runs() > 0) then again = ring() end
-    return {tonumber(seq), version, again}
-  end
+local function begin_next(version, fence)
+  return begin_first(next_token, known, true, true, {fence, version, meta[6], meta[7]})
 end
+
+-- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.
+local function answer_again(last)
+  local seq, version = string.match(last, ' (%d+) (%d+)$')
+  if next_token ~= '' and meta[1] == next_token then
+    known = ''
+    return {tonumber(seq), version, '', begin_next(meta[3], meta[10])}
+  end
+  -- Whether it was rung then is unknown: once more does no harm.
+  local dead = dead_runs(meta[6])
+  if meta[1] == '' and (call('LLEN', MAILBOX) > 0 or #dead > 0) then
+    local queue = next_queue(dead)
+    return {tonumber(seq), version, ring(queue), queue}
+  end
+  return {tonumber(seq), version, ''}
+end
+if meta[2] and string.sub(meta[2], 1, #this) == this then return answer_again(meta[2]) end
+local answered = not in_turn and call('HGET', ANSWERS, token)
+if answered and string.sub(answered, 1, #this) == this then return answer_again(answered) end
 
 local letter = not in_turn and call('HGET', DETACHED, token)
 if not in_turn and not letter then return {'lost'} end
@@ -80,11 +94,13 @@ local function write(tagged, field, value)
 end
 
 local version = meta[3]
-local some_detached = call('EXISTS', DETACHED) == 1
-if #ARGV > 18 then
-  version = whole(call('HINCRBY', META, 'ver', 1))
+local some_detached = meta[6] and meta[6] ~= '0'
+if #ARGV >= FIRST_OP then
+  -- Only where nothing is there yet, or something is deleted, can the key be new afterwards.
+  local is_new = call('EXISTS', STATE) == 0
+  version = whole(tonumber(version) + 1)
   local below = {}
-  for i = 19, #ARGV, 3 do
+  for i = FIRST_OP, #ARGV, 3 do
     if ARGV[i] == 'B' then
       below[#below + 1] = ARGV[i + 1]
       below[#below + 1] = ARGV[i + 2]
@@ -93,16 +109,19 @@ if #ARGV > 18 then
         below = {}
       end
     else
-      if #below > 0 then call('HSET', STATE, unpack(below)) end
-      below = {}
+      if #below > 0 then
+        call('HSET', STATE, unpack(below))
+        below = {}
+      end
+      is_new = is_new or string.byte(ARGV[i]) ~= LEAF
       write(ARGV[i], ARGV[i + 1], ARGV[i + 2])
       if some_detached then call('ZADD', TOUCHED, version, ARGV[i + 1]) end
     end
   end
   if #below > 0 then call('HSET', STATE, unpack(below)) end
-  mortal(STATE)
+  if is_new then mortal(STATE) end
   if some_detached then
-    local over = call('ZCARD', TOUCHED) - tonumber(ARGV[18])
+    local over = call('ZCARD', TOUCHED) - tonumber(ARGV[20])
     if over > 0 then
       local forgotten = call('ZPOPMIN', TOUCHED, over)
       call('HSET', META, 'floor', forgotten[#forgotten])
@@ -111,43 +130,91 @@ if #ARGV > 18 then
   end
 end
 
-local seq = 0
-if ARGV[7] ~= '' then seq = send(ARGV[7], ARGV[8], ARGV[9], tonumber(ARGV[15]), tonumber(ARGV[16])) end
-if ending == 'final' then
-  remember_end(client, ARGV[12], tonumber(ARGV[17]))
-  call('SREM', CANCELS, event_key(client, tonumber(n)))
+local seq, logged = 0, meta[9]
+if ARGV[7] ~= '' then
+  seq = tonumber(meta[8]) + 1
+  logged = send(seq, ARGV[7], ARGV[8], ARGV[9], tonumber(logged), tonumber(ARGV[17]), tonumber(ARGV[18]))
 end
-local answer = this .. whole(seq) .. ' ' .. version
-if in_turn and ending ~= 'detach' then call('HSET', META, 'last', answer) else remember_answer(token, answer) end
+if ending == 'final' then
+  remember_end(client, ARGV[12], tonumber(ARGV[19]))
+  if meta[7] == '1' then
+    call('SREM', CANCELS, event_key(client, tonumber(n)))
+    meta[7] = whole(call('EXISTS', CANCELS))
+    call('HSET', META, 'asked', meta[7])
+  end
+end
 renew_lives(meta[5])
+
+local newest = seq > 0 and whole(seq) or meta[8]
+local answer = this .. whole(seq) .. ' ' .. version
+-- Keeps the answer to a commit of a run that is or will be detached, in case it is asked for again.
+if not in_turn or ending == 'detach' then
+  call('HSET', ANSWERS, token, answer)
+  if call('HLEN', ANSWERS) > 256 then
+    for _, one in ipairs(call('HKEYS', ANSWERS)) do
+      if one ~= token and call('HEXISTS', DETACHED, one) == 0 then call('HDEL', ANSWERS, one) end
+    end
+  end
+  call('PEXPIRE', ANSWERS, whole(math.min(60000, LIFE)))
+  answer = meta[2] or ''
+end
+-- The turn is free after this, unless it was a partial commit, or was not in turn.
+local run = in_turn and ending ~= 'partial' and '' or meta[1]
+local near = ending == 'final' and in_turn and ARGV[15] or meta[11] or ''
+if in_turn and ending == 'final' and next_token ~= '' and ARGV[16] ~= '0' then
+  -- The caller has the next letter, and has begun with it or is about to.
+  call('LPOP', MAILBOX)
+  call('ZREM', LEASES, lease_of(token))
+  take_lease(next_token)
+  local fence = whole(tonumber(meta[10]) + 1)
+  call('HSET', META, 'ver', version, 'seq', newest, 'logged', logged, 'last', answer, 'run', next_token,
+    'began', next_token, 'fence', fence, 'taken', ARGV[16], 'near', near)
+  local cancelled = 0
+  if meta[7] == '1' then
+    local following, from = read_letter(call('LINDEX', MAILBOX, 0))
+    cancelled = call('SISMEMBER', CANCELS, event_key(from, following))
+  end
+  return {seq, version, '', {fence, cancelled}}
+end
+call('HSET', META, 'ver', version, 'seq', newest, 'logged', logged, 'last', answer, 'run', run, 'near', near)
 
 if ending == 'partial' then return {seq, version, ''} end
 
 if not in_turn then
   call('HDEL', DETACHED, token)
   call('ZREM', LEASES, lease_of(token))
-  tidy_detached()
+  count_detached()
   if ending == 'final' then return {seq, version, ''} end
   -- Before the events that wait, but behind the one whose turn it is: that is known by its place.
   local first = meta[1] ~= '' and call('LPOP', MAILBOX)
   call('LPUSH', MAILBOX, letter)
-  if first then call('LPUSH', MAILBOX, first) end
+  if first then
+    call('LPUSH', MAILBOX, first)
+    -- What the worker of the turn has of the mailbox is no longer what follows.
+    call('HSET', META, 'taken', 1)
+  end
   mortal(MAILBOX)
-  if meta[1] == '' and meta[4] == '0' then return {seq, version, ring()} end
+  if meta[1] == '' and meta[4] == '0' then
+    local queue = next_queue({})
+    return {seq, version, ring(queue), queue}
+  end
   return {seq, version, ''}
 end
 
--- The turn is free. The session's next event begins at once under the next token, or is rung.
-call('HSET', META, 'run', '')
+-- The session's next event begins at once under the next token, or is rung.
 if ending == 'detach' then
   if not some_detached then call('HSET', META, 'floor', version) end
   call('HSET', DETACHED, token, call('LPOP', MAILBOX))
   mortal(DETACHED)
   take_lease(token)
+  count_detached()
+  meta[6] = '1'
 else
   call('ZREM', LEASES, lease_of(token))
   if ending == 'final' then call('LPOP', MAILBOX) end
 end
-if call('LLEN', MAILBOX) == 0 and #dead_runs() == 0 then return {seq, version, ''} end
-if next_token ~= '' and #dead_runs() == 0 then return {seq, version, '', begin_first(next_token, known)} end
-return {seq, version, ring()}
+local dead = dead_runs(meta[6])
+if call('LLEN', MAILBOX) == 0 and #dead == 0 then return {seq, version, ''} end
+if next_token ~= '' and #dead == 0 then return {seq, version, '', begin_next(version, meta[10])} end
+local queue = next_queue(dead)
+return {seq, version, ring(queue), queue}

@@ -5,6 +5,6 @@
 
 if call('HEXISTS', META, 'id') == 1 then return 0 end
 call('HSET', META, 'id', SESSION, 'defaults', ARGV[4], 'version', ARGV[5], 'info', ARGV[6],
-  'seq', 0, 'ver', 0, 'fence', 0, 'run', '', 'rung', 0, 'logged', 0)
+  'seq', 0, 'ver', 0, 'fence', 0, 'run', '', 'rung', 0, 'logged', 0, 'loose', 0)
 renew_lives(nil)
 return 1

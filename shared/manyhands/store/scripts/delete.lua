@@ -2,9 +2,11 @@
 -- KEYS: see _session.lua
 -- ARGV: only those of all
 -- Returns how many keys it had
+-- With: _letters _turns
 
+local meta = call('HMGET', META, 'run', 'rung')
 local tokens = call('HKEYS', DETACHED)
-tokens[#tokens + 1] = call('HGET', META, 'run') or nil
+tokens[#tokens + 1] = meta[1] or nil
 for _, token in ipairs(tokens) do call('ZREM', LEASES, lease_of(token)) end
-call('ZREM', BELLS, SESSION)
-return call('DEL', META, STATE, MAILBOX, CLIENTS, LOG, ENDED, DETACHED, TOUCHED, CANCELS, ANSWERS)
+silence(meta[2])
+return call('DEL', META, STATE, MAILBOX, LOG, ENDED, DETACHED, TOUCHED, CANCELS, ANSWERS)

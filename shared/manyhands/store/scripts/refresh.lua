@@ -3,10 +3,11 @@
 -- ARGV: 4 the version that is known
 -- Returns nil when nothing changed and nothing is to be cancelled, else {version, {field, version, ...} or nil when more
 --   changed than is remembered, the fields in these subtrees and above them or all fields, {cancelled event, ...}}
+-- With: _fields
 
-local meta = call('HMGET', META, 'ver', 'floor')
+local meta = call('HMGET', META, 'ver', 'floor', 'asked')
 if not meta[1] then return nil end
-local cancelled = call('SMEMBERS', CANCELS)
+local cancelled = meta[3] == '1' and call('SMEMBERS', CANCELS) or {}
 local known = tonumber(ARGV[4])
 if tonumber(meta[1]) == known then
   if #cancelled == 0 then return nil end

@@ -3,8 +3,9 @@
 -- ARGV: 4 client, 5 the last seq that the browser has seen, or ''
 -- Returns nil for an unknown session, else {seq, defaults, version, info, the client's highest n, {pending n, ...},
 --   {outcome, ...}, {missed update, ...} or nil, all fields or nil}
+-- With: _letters
 
-local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info')
+local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info', 'c:' .. ARGV[4])
 if not meta[1] then return nil end
 renew_lives(nil)
 local client, seq = ARGV[4], tonumber(meta[2])
@@ -22,7 +23,7 @@ for _, one in ipairs(call('LRANGE', ENDED, 0, -1)) do
   if string.sub(one, 1, #mark) == mark then ended[#ended + 1] = string.sub(one, #mark + 1) end
 end
 
-local highest = string.match(call('HGET', CLIENTS, client) or '0', '^%d+')
+local highest = string.match(meta[6] or '0', '^%d+')
 local updates, fields = false, false
 local missed = ARGV[5] ~= '' and seq - tonumber(ARGV[5])
 if missed and missed >= 0 and missed <= call('LLEN', LOG) then

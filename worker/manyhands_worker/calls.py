@@ -1,0 +1,68 @@
+"""Calls a handler: with what it asks for, its output captured, and whatever it raises as the end of its event."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any
+
+from manyhands.errors import Cancelled
+from manyhands.handlers import bind
+from manyhands.wire import Failure
+from manyhands_worker.output import capturing
+from manyhands_worker.parts import Parts
+from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
+
+log = logging.getLogger("manyhands.turns")
+
+
+def call(parts: Parts, run: Run) -> Ended:
+    """Run a plain handler to its end, on this thread."""
+    run.begin()
+    with capturing(run.output), parts.traces.running(run):
+        try:
+            return Ended(_invoke(parts, run))
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
+            return failed(parts, run, error)
+        finally:
+            run.output.finish()
+
+
+async def call_async(parts: Parts, run: Run) -> Ended:
+    """Run an async handler to its end."""
+    try:
+        result = _invoke(parts, run)
+        # A plain wrapper around an async function may have run it to its end.
+        return Ended(await result if inspect.isawaitable(result) else result)
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
+        return failed(parts, run, error)
+    finally:
+        run.output.finish()
+
+
+def _invoke(parts: Parts, run: Run) -> Any:
+    handler = parts.app.handlers[run.body.handler]
+    arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
+    return handler.function(*arguments[0], **arguments[1])
+
+
+def failed(parts: Parts, run: Run, error: BaseException) -> Ended:
+    """Tell what an exception of a handler's means, and log it."""
+    if run.phase is Phase.LOST:
+        return Ended()
+    if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
+        return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
+    log.error("%s | handler failed", run.output.source, exc_info=error)
+    if parts.settings.dev:
+        return Ended(error=(Failure.HANDLER_FAILED, describe(error)))
+    return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
+
+
+def describe(error: BaseException) -> str:
+    """Name an exception, also one that can't say what it is."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception of the app's may raise anything when it is shown
+        text = "(an exception that can't be shown)"
+    return f"{type(error).__name__}: {text[:2000]}"

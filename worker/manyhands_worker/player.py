@@ -1,0 +1,208 @@
+"""Plays the events of some sessions on one thread: begins all with one round trip, runs one handler after another, and
+reads the answers to their commits at the end.
+
+Nothing that ended waits for what runs: before a handler begins, the commits of all that ended before it have been sent,
+and with them the note that it begins. So whatever the process dies of, the store knows which handlers had begun.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
+
+from manyhands.errors import ManyHandsError
+from manyhands.store.contract import Begin, Commit, Elsewhere, Turn
+from manyhands_worker.batch import Bell
+from manyhands_worker.calls import call
+from manyhands_worker.parts import Parts
+from manyhands_worker.run import Ended, Run
+from manyhands_worker.sitting import Answered, Sitting, new_token
+from manyhands_worker.watcher import Watched
+
+log = logging.getLogger("manyhands.turns")
+
+#: Seconds after which the store is asked before a session's next event begins: someone may have cancelled it.
+ASK_AFTER = 0.005
+
+
+class Table(Protocol):
+    """What a player needs of `Turns`."""
+
+    def ring(self, session: str, ring: int, queue: str, /) -> None:
+        """See to it that a session which has more mail is played."""
+
+    def handed_off(self, slow: Player, heir: Player, /) -> None:
+        """Let another thread go on with what a player leaves to its heir."""
+
+    def came_back(self, slow: Player, /) -> None:
+        """Note that a slow handler has returned or was detached."""
+
+
+class Player:
+    """One thread's work. The watcher may take all of it but the running handler away, and give it to an heir."""
+
+    def __init__(self, parts: Parts, table: Table) -> None:
+        self._parts, self._table = parts, table
+        #: The thread that plays.
+        self.thread = threading.current_thread()
+        self._stream = parts.store.stream()
+        self._rest: deque[Sitting] = deque()
+        #: What was sent and not answered yet, in order.
+        self._sent: list[tuple[Sitting, Run, Commit]] = []
+        # Guards the next two; held for a moment.
+        self._lock = threading.Lock()
+        self._running: Run | None = None
+        #: Whether an heir goes on, and this thread has only its handler left.
+        self._left = False
+
+    # --- on the player's thread ---
+
+    def play(self, bells: Sequence[Bell]) -> bool:
+        """Take these sessions' turns and play them; False when an heir goes on."""
+        self._begin(bells)
+        return self.go_on()
+
+    def go_on(self) -> bool:
+        """Play what is begun; False when an heir goes on."""
+        self.thread = threading.current_thread()
+        # An heir finds commits that were sent: someone may wait for their answers.
+        self._settle()
+        while True:
+            while self._rest:
+                if not self._sit(self._rest.popleft()):
+                    return False
+            if not self._settle():
+                return True
+
+    def _begin(self, bells: Sequence[Bell]) -> None:
+        parts = self._parts
+        alone = len(bells) == 1
+        begins = [
+            Begin(bell.session, new_token(), starts=alone, about=parts.sessions.get(bell.session)) for bell in bells
+        ]
+        try:
+            turns = parts.store.begin_all(begins, parts.queues)
+        except (ManyHandsError, ValueError) as error:
+            # The bells are lost, the mail is not: a reaper rings it again.
+            log.warning("can't begin %d sessions: %s", len(bells), error)
+            turns = [None] * len(bells)
+        for bell, turn in zip(bells, turns, strict=True):
+            match turn:
+                case Turn():
+                    self._take_up(bell, turn, started=alone)
+                case Elsewhere():
+                    parts.ringing.ring([(turn.session, turn.ring)], queue=turn.queue)
+                    bell.release()
+                case None:
+                    bell.release()
+
+    def _take_up(self, bell: Bell, turn: Turn, *, started: bool) -> None:
+        self._parts.sessions.put(turn.session)
+        if bell.ring:
+            self._parts.running.served(turn.queue, bell.ring)
+        try:
+            self._rest.append(Sitting(self._parts, self._table, bell, turn, started=started))
+        except Exception:
+            # A fault of ours must not silence the worker. The lease runs out, and the event is taken over.
+            about = {"session": bell.session}
+            log.exception("session %s, n %d: can't be begun", bell.session, turn.n, extra=about)
+            bell.release()
+
+    def _sit(self, sitting: Sitting) -> bool:
+        """Play a session's events in a row; False when an heir goes on."""
+        try:
+            while (run := sitting.run) is not None:
+                ended = self._play_one(sitting, run)
+                if ended is None:
+                    return True
+                if self._left:
+                    sitting.finish_alone(run, ended)
+                    self._table.came_back(self)
+                    return False
+                self._send(sitting, run, ended)
+        except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
+            sitting.abandon()
+            self._table.came_back(self)
+            return not self._left
+        return True
+
+    def _play_one(self, sitting: Sitting, run: Run) -> Ended | None:
+        """Run one event; None where it is given back, or goes on elsewhere."""
+        if sitting.sent and (sitting.must_ask or time.monotonic() - sitting.asked > ASK_AFTER):
+            self._settle()
+            if sitting.run is not run:
+                return None
+        if not sitting.is_for_us(run):
+            return None
+        if refused := sitting.refusal(run):
+            return refused
+        if run.turn.attempt > 1:
+            self._parts.meter.taken_over()
+        if not sitting.started:
+            self._stream.start(run.session, run.token)
+            sitting.started = True
+        if not self._stream.flush():
+            self._settle()
+        if run.is_async:
+            sitting.spawn(run)
+            return None
+        return self._call(sitting, run)
+
+    def _call(self, sitting: Sitting, run: Run) -> Ended:
+        with self._lock:
+            self._running = run
+        self._parts.watcher.watch(
+            Watched(run, partial(self._leave, sitting, run), partial(sitting.detach_soon, run, self))
+        )
+        if self._parts.durations.is_slow(run.body.handler):
+            self._leave(sitting, run)
+        ended = call(self._parts, run)
+        self._parts.watcher.forget(run)
+        with self._lock:
+            self._running = None
+        self._parts.durations.note(run)
+        return ended
+
+    def _send(self, sitting: Sitting, run: Run, ended: Ended) -> None:
+        alone = not self._rest and not self._sent
+        commit = sitting.end(run, ended, goes_on=alone)
+        if commit is not None:
+            self._stream.commit(commit)
+            self._sent.append((sitting, run, commit))
+
+    def _settle(self) -> bool:
+        """Read all answers; tells whether sessions go on with events that these have brought."""
+        sent, self._sent = self._sent, []
+        if not sent:
+            return False
+        answers = self._stream.settle()
+        of_sitting: dict[Sitting, list[Answered]] = {}
+        for (sitting, run, commit), (_, answer) in zip(sent, answers, strict=True):
+            of_sitting.setdefault(sitting, []).append((run, commit, answer))
+        for sitting, answered in of_sitting.items():
+            try:
+                if sitting.settle(answered):
+                    self._rest.append(sitting)
+            except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
+                sitting.abandon()
+        return bool(self._rest)
+
+    # --- on the watcher's thread ---
+
+    def _leave(self, sitting: Sitting, run: Run) -> None:
+        """Leave everything but a slow handler to an heir."""
+        with self._lock:
+            if self._running is not run or self._left:
+                return
+            self._left = True
+            heir = Player(self._parts, self._table)
+            heir._rest, self._rest = self._rest, deque()
+            heir._sent, self._sent = self._sent, []
+            heir._stream, self._stream = self._stream, heir._stream
+            sitting.left()
+        self._table.handed_off(self, heir)
