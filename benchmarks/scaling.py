@@ -36,7 +36,7 @@ SESSIONS = [1, 10, 50, CROWD, 1000, 2000]
 #: Shares of that throughput.
 RATES = [0.1, 0.25, 0.5, 0.7, 0.85, 0.95]
 #: Events that a session has had when its memory is looked at, and how many sessions are looked at together.
-EVENTS, STORED = [0, 1, 10, 100, 600], 40
+EVENTS, STORED = [0, 1, 10, 100, 300, 600, 1000], 20
 #: What is kept of each run of `manyhands load`.
 KEPT = ("sessions", "rate", "events_per_second", "latency_ms", "right", "errors", "rejections", "problems",
         "cpu_us_per_event", "cores", "generator")  # fmt: skip

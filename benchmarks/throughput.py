@@ -16,7 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deployment import Deployment, cpu_of
+from deployment import Deployment, cpu_of, tree
+from profiling import Profile
 
 
 def main() -> int:
@@ -31,6 +32,7 @@ def main() -> int:
     parser.add_argument("--handler", default="increment")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable for all processes")
     parser.add_argument("--redis", default="", metavar="ARGS", help="for redis-server, such as '--appendonly yes'")
+    parser.add_argument("--profile", type=Path, metavar="DIR", help="sample a gateway and a worker with py-spy")
     parser.add_argument("--json", metavar="FILE", help="write the figures there; -: to stdout instead of the table")
     arguments = parser.parse_args()
     environ = dict(one.split("=", 1) for one in arguments.set)
@@ -39,7 +41,7 @@ def main() -> int:
     ) as deployment:
         figures = measure(
             deployment, sessions=arguments.sessions, rate=arguments.rate, duration=arguments.duration,
-            warmup=arguments.warmup, handler=arguments.handler,
+            warmup=arguments.warmup, handler=arguments.handler, profile_to=arguments.profile,
         )  # fmt: skip
     if arguments.json != "-":
         print("\n".join(table(figures)))
@@ -54,9 +56,12 @@ def main() -> int:
 
 def measure(
     deployment: Deployment, *, sessions: int, rate: float | None = None, duration: int = 10, warmup: int = 2,
-    handler: str = "increment",
+    handler: str = "increment", profile_to: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Load a deployment, and give what was found: the load test's own figures, and the CPU for each event."""
+    """Load a deployment, and give what was found: the load test's own figures, and the CPU for each event.
+
+    `profile_to`: a directory for the samples of a gateway and a worker, whose CPU is more then.
+    """
     file = deployment.directory / f"load-{time.monotonic_ns()}.json"
     command = [
         *(sys.executable, "-m", "manyhands", "load", deployment.url, "--sessions", str(sessions)),
@@ -68,10 +73,13 @@ def measure(
     assert load.stderr is not None
     samples: list[dict[str, float]] = []
     others: list[str] = []
+    profiles: list[Profile] = []
     try:
         for line in load.stderr:  # a line each second, as soon as it has ended
             if "events/s" in line:
                 samples.append({**deployment.cpu(), "generator": cpu_of(load.pid), "clock": time.monotonic()})
+                if profile_to is not None and len(samples) == max(warmup, 1):
+                    profiles = begin_profiles(deployment, profile_to, duration - 2)
             else:
                 others.append(line)
         report = load.stdout.read()
@@ -79,9 +87,19 @@ def measure(
     finally:
         load.kill()
         load.wait()
+    for profile in profiles:
+        print("\n".join(profile.table()), end="\n\n")
     if not file.exists():
         raise SystemExit(f"the load failed:\n{''.join(others)}{report}")
     return figures_of(json.loads(file.read_text("utf-8")), samples[: warmup + duration], warmup)
+
+
+def begin_profiles(deployment: Deployment, directory: Path, seconds: int) -> list[Profile]:
+    """Begin to sample one process of each kind of ours."""
+    directory.mkdir(parents=True, exist_ok=True)
+    # The last process of a gateway is one that serves; the first is gunicorn's arbiter.
+    pids = {"gateway": tree(deployment.gateway.pid)[-1], "worker": tree(deployment.workers[0].pid)[-1]}
+    return [Profile(name, pid, max(seconds, 1), directory) for name, pid in pids.items()]
 
 
 def figures_of(found: dict[str, Any], samples: list[dict[str, float]], warmup: int) -> dict[str, Any]:
