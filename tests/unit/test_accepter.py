@@ -163,7 +163,7 @@ def test_the_receipts_of_a_pipeline_and_the_updates_behind_them_are_one_write(pa
     connection = parts.connect()
     parts.mailboxes.answers.clear()
     for n in (1, 2, 3):
-        parts.accepter.submit(connection, letter(n))
+        parts.accepter.submit(connection, letter(n), ARRIVAL)
     settle()
     connection.deliver(update(1))
     parts.mailboxes.answers.set()
