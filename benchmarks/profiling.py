@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -33,6 +34,10 @@ class Profile:
         flat = [str(part) for pair in arguments.items() for part in pair]
         quiet = subprocess.DEVNULL
         self._popen = subprocess.Popen([command, "record", *flat], stdout=quiet, stderr=quiet)
+
+    def stop(self) -> None:
+        """End it early: what follows is something else."""
+        self._popen.send_signal(signal.SIGINT)
 
     def table(self) -> Iterator[str]:
         """Wait until it is done, and show the functions with the largest shares: their own, and with what they call."""

@@ -79,7 +79,10 @@ def measure(
             if "events/s" in line:
                 samples.append({**deployment.cpu(), "generator": cpu_of(load.pid), "clock": time.monotonic()})
                 if profile_to is not None and len(samples) == max(warmup, 1):
-                    profiles = begin_profiles(deployment, profile_to, duration - 2)
+                    profiles = begin_profiles(deployment, profile_to, duration)
+                elif len(samples) == warmup + duration - 1:
+                    for profile in profiles:
+                        profile.stop()
             else:
                 others.append(line)
         report = load.stdout.read()
