@@ -6,6 +6,9 @@ from typing import cast
 
 import msgpack
 
+#: Arrays of up to 15 items begin with one byte.
+_SHORT_ARRAYS = [bytes([0x90 | length]) for length in range(16)]
+
 
 def pack(value: object) -> bytes:
     """Encode a plain value. Raises `UnicodeEncodeError` for lone surrogates."""
@@ -15,4 +18,6 @@ def pack(value: object) -> bytes:
 
 def array_header(length: int) -> bytes:
     """Encode the beginning of an array."""
+    if length < 16:
+        return _SHORT_ARRAYS[length]
     return cast("bytes", msgpack.Packer().pack_array_header(length))

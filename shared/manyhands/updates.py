@@ -22,6 +22,13 @@ _KEYS_PARTIAL, _KEYS_DONE = 7, 10
 _SEQ_KEY: bytes = pack(Key.TYPE) + pack(Type.UPDATE) + pack(Key.SEQ)
 _HEAD_PARTIAL = bytes([0x80 | _KEYS_PARTIAL]) + _SEQ_KEY
 _HEAD_DONE = bytes([0x80 | _KEYS_DONE]) + _SEQ_KEY
+# Written with every update, so encoded once.
+_SET, _UNSET, _N, _RESULT, _ERROR = (pack(key) for key in (Key.SET, Key.UNSET, Key.N, Key.RESULT, Key.ERROR))
+_EVENT = pack(Key.EVENT) + b"\x82" + pack(Key.CLIENT)
+_DONE = {done: pack(Key.DONE) + pack(done) for done in (False, True)}
+_OK = {ok: pack(Key.OK) + pack(ok) for ok in (False, True)}
+_NO_MAIL = pack(Key.MAIL) + b"\x90"
+_NO_ERROR = _ERROR + b"\xc0"
 #: Bytes before the number of an update: the same for all.
 SEQ_OFFSET = len(_HEAD_DONE) + 1
 _SEQ = struct.Struct(">Q")
@@ -44,34 +51,28 @@ def encode_update(
     set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path], client: str, n: int, outcome: Outcome | None
 ) -> tuple[bytes, bytes]:
     """Encode an update as the parts before and after its `seq`. `outcome` is None for a partial update."""
-    parts = [pack(Key.SET), array_header(len(set_views))]
+    parts = [_SET, array_header(len(set_views))]
     for path, view in set_views:
         parts += (b"\x92", wire_path(path), view)
-    parts += (pack(Key.UNSET), array_header(len(unset)), *map(wire_path, unset))
-    parts += (pack(Key.EVENT), pack({Key.CLIENT: client, Key.N: n}))
-    parts += (pack(Key.DONE), pack(outcome is not None))
-    if outcome:
-        parts.append(_outcome_items(outcome))
-    else:
-        parts += (pack(Key.MAIL), b"\x90")
+    parts += (_UNSET, array_header(len(unset)), *map(wire_path, unset))
+    parts += (_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None])
+    parts += _outcome_items(outcome) if outcome else (_NO_MAIL,)
     return _HEAD_DONE if outcome else _HEAD_PARTIAL, b"".join(parts)
 
 
 def encode_outcome(n: int, outcome: Outcome) -> bytes:
     """Encode what `welcome` says of an event that has ended; `b""` where it is too large to keep."""
-    encoded = b"\x85" + pack(Key.N) + pack(n) + _outcome_items(outcome)
+    encoded = b"".join((b"\x85", _N, pack(n), *_outcome_items(outcome)))
     return encoded if len(encoded) <= MAX_OUTCOME else b""
 
 
-def _outcome_items(outcome: Outcome) -> bytes:
-    error = {Key.CODE: outcome.error[0], Key.MESSAGE: outcome.error[1]} if outcome.error else None
-    parts = (
-        *(pack(Key.OK), pack(outcome.ok)),
-        *(pack(Key.RESULT), outcome.result),
-        *(pack(Key.ERROR), pack(error)),
-        *(pack(Key.MAIL), codec.encode(list(outcome.mail), ("mail",))),
+def _outcome_items(outcome: Outcome) -> Sequence[bytes]:
+    error = outcome.error
+    return (
+        *(_OK[outcome.ok], _RESULT, outcome.result),
+        _ERROR + pack({Key.CODE: error[0], Key.MESSAGE: error[1]}) if error else _NO_ERROR,
+        pack(Key.MAIL) + codec.encode(list(outcome.mail), ("mail",)) if outcome.mail else _NO_MAIL,
     )
-    return b"".join(parts)
 
 
 def splice(update: tuple[bytes, bytes], seq: int) -> bytes:

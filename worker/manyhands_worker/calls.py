@@ -43,8 +43,11 @@ async def call_async(parts: Parts, run: Run) -> Ended:
 
 def _invoke(parts: Parts, run: Run) -> Any:
     handler = parts.app.handlers[run.body.handler]
-    arguments = bind(handler, run.root.state, run.body.payload, context_of(run), session_of(run.turn))
-    return handler.function(*arguments[0], **arguments[1])
+    # What it does not ask for is not made.
+    context = context_of(run) if "context" in handler.parameters else None
+    session = session_of(run.turn) if "session" in handler.parameters else None
+    positional, named = bind(handler, run.root.state, run.body.payload, context, session)
+    return handler.function(*positional, **named)
 
 
 def failed(parts: Parts, run: Run, error: BaseException) -> Ended:

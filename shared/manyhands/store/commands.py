@@ -1,7 +1,7 @@
 """Redis commands as the bytes that a socket takes (RESP2), packed without a call per argument where it counts.
 
-A script call names the eleven keys of its session. They differ from session to session in one place only, so they are
-packed once per partition and cut from a template; redis-py would spell and pack each of them for every event.
+A script call names the eleven keys of its session. They are packed once for each session that is at work; redis-py
+would spell and pack all of them for every event.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ Part = bytes | str | int
 
 #: Keys of a session's scripts.
 KEYS = 11
-#: Stands for the session in a template: a byte that no key and no number has.
-_PLACE = b"\0"
 
 
 def pack(*parts: Part) -> bytes:
@@ -34,41 +32,42 @@ def _part(part: Part) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(encoded), encoded)
 
 
+#: Sessions whose keys are kept packed, some 700 bytes each; with more, all are spelled anew.
+KEPT = 8192
+
+
 class SessionCommands:
-    """Packs calls of the scripts that act on one session."""
+    """Packs calls of the scripts that act on one session. Any thread may use it."""
 
     def __init__(self, keys: Keys, life: int, lease: int) -> None:
         """`life` and `lease` are in ms."""
-        self._keys, self._times = keys, (life, lease)
-        #: By partition and length of the session: all that every script of the session begins with.
-        self._templates: dict[tuple[str, int], bytes] = {}
+        self._keys = keys
+        self._times = _part(life) + _part(lease)
+        #: By session: all that each of its scripts is called with, packed, and the channel of its updates.
+        self._kept: dict[str, tuple[bytes, str]] = {}
         self._heads: dict[str, bytes] = {}
 
     def pack(self, script: Script, session: str, arguments: Sequence[Part]) -> bytes:
         """Pack a call of a session's script: its keys, the session, the times, and these arguments."""
-        prefix = self._keys.partition(session)
-        template = self._templates.get((prefix, len(session))) or self._make_template(prefix, session)
-        head = self._heads.get(script.name) or self._make_head(script)
         return b"*%d\r\n%b%b%b" % (
             KEYS + 6 + len(arguments),
-            head,
-            template.replace(_PLACE, session.encode()),
+            self._heads.get(script.name) or self._make_head(script),
+            (self._kept.get(session) or self._spell(session))[0],
             b"".join(map(_part, arguments)),
         )
 
-    def _make_template(self, prefix: str, session: str) -> bytes:
+    def channel(self, session: str) -> str:
+        """Give the channel of a session's updates."""
+        return (self._kept.get(session) or self._spell(session))[1]
+
+    def _spell(self, session: str) -> tuple[bytes, str]:
+        prefix = self._keys.partition(session)
         keys = [*self._keys.of_session(session), self._keys.bells(prefix), self._keys.leases(prefix)]
-        start = len(prefix)
-        spelled = b"".join(
-            _part(key).replace((prefix + session).encode(), prefix.encode() + _PLACE)
-            if key.startswith(session, start)
-            else _part(key)
-            for key in keys
-        )
-        named = b"$%d\r\n%b\r\n" % (len(session.encode()), _PLACE)
-        template = spelled + named + b"".join(_part(one) for one in self._times)
-        self._templates[prefix, len(session)] = template
-        return template
+        if len(self._kept) >= KEPT:
+            self._kept.clear()
+        packed = b"".join(map(_part, (*keys, session))) + self._times
+        spelled = self._kept[session] = (packed, self._keys.updates(session))
+        return spelled
 
     def _make_head(self, script: Script) -> bytes:
         head = self._heads[script.name] = _part("EVALSHA") + _part(script.sha) + _part(KEYS)

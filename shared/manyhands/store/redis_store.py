@@ -217,7 +217,7 @@ class RedisStore:
         return RedisStream(self._lines, self._pack_commit, self._pack_start, replies.read_committed)
 
     def _pack_commit(self, commit: Commit) -> bytes:
-        arguments = replies.commit_arguments(commit, self.keys.updates(commit.session))
+        arguments = replies.commit_arguments(commit, self._commands.channel(commit.session))
         return self._commands.pack(load_script("commit"), commit.session, arguments)
 
     def _pack_start(self, session: str, token: str) -> bytes:

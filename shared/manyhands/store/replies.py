@@ -115,13 +115,16 @@ def read_committed(commit: Commit, reply: Sequence[Any]) -> Committed | TurnLost
     return Committed(seq, int(version), _read_turn(commit.session, commit.next_token or "", commit.about, rest[0]))
 
 
+#: The arguments of commit.lua that are always the same.
+BOUNDS = (limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES, limits.TOUCHED_PATHS)
+
+
 def commit_arguments(commit: Commit, channel: str) -> tuple[bytes | str | int, ...]:
     """Spell the arguments of commit.lua. `channel`: of the session's updates."""
     head, tail = commit.update or (b"", b"")
     near = f"{commit.queue} {commit.near}" if commit.near else ""
     return (
         *(commit.token, commit.k, commit.ending.value, head, tail, channel, commit.client, commit.n, commit.outcome),
-        *(commit.next_token or "", commit.version, near, commit.ahead),
-        *(limits.LOG_ENTRIES, limits.LOG_BYTES, limits.OUTCOMES, limits.TOUCHED_PATHS),
+        *(commit.next_token or "", commit.version, near, commit.ahead, *BOUNDS),
         *(part for op in commit.ops for part in op),
     )
