@@ -79,6 +79,14 @@ class Player:
             if not self._settle():
                 return True
 
+    def give_up(self) -> bool:
+        """After a fault of ours: free what waits for the sessions that are left; tells whether an heir has the others."""
+        for sitting in {*self._rest, *(sitting for sitting, _, _ in self._sent)}:
+            sitting.abandon()
+        self._rest.clear()
+        self._sent.clear()
+        return self._left
+
     def _begin(self, bells: Sequence[Bell]) -> None:
         parts = self._parts
         alone = len(bells) == 1

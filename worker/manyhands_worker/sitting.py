@@ -298,6 +298,8 @@ class Sitting:
             one.released = True
         self.sent.clear()
         self.run = None
+        if self._settled is not None:
+            self._settled.set()
         self._bell.release()
 
     # --- async handlers ---

@@ -93,12 +93,21 @@ class Turns:
     def _play(self) -> None:
         while bells := self._take():
             player = Player(self._parts, self)
-            if not player.play(bells):
+            if not self._is_done(player, lambda player=player, bells=bells: player.play(bells)):  # type: ignore[misc]
                 return
 
     def _go_on(self, heir: Player) -> None:
-        if heir.go_on():
+        if self._is_done(heir, heir.go_on):
             self._play()
+
+    @staticmethod
+    def _is_done(player: Player, play: Callable[[], bool]) -> bool:
+        """Play; tells whether the thread is free for what waits, which also a fault of ours must not keep it from."""
+        try:
+            return play()
+        except Exception:
+            log.exception("playing failed")
+            return not player.give_up()
 
     def _take(self) -> list[Bell]:
         self._parts.running.wait_for_room()
