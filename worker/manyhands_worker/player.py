@@ -81,7 +81,7 @@ class Player:
 
     def give_up(self) -> bool:
         """After a fault of ours: free what waits for the sessions that are left; tells whether an heir has the others."""
-        for sitting in {*self._rest, *(sitting for sitting, _, _ in self._sent)}:
+        for sitting in {*self._rest, *(one for one, _, _ in self._sent)}:
             sitting.abandon()
         self._rest.clear()
         self._sent.clear()
@@ -213,4 +213,5 @@ class Player:
             heir._sent, self._sent = self._sent, []
             heir._stream, self._stream = self._stream, heir._stream
             sitting.left()
-        self._table.handed_off(self, heir)
+            # With the lock held: the handler may return this moment, and its thread must not come back before it went.
+            self._table.handed_off(self, heir)
