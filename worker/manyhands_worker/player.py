@@ -80,7 +80,7 @@ class Player:
                 return True
 
     def give_up(self) -> bool:
-        """After a fault of ours: free what waits for the sessions that are left; tells whether an heir has the others."""
+        """After a fault of ours: free what waits for the sessions here; tells whether an heir has the others."""
         for sitting in {*self._rest, *(one for one, _, _ in self._sent)}:
             sitting.abandon()
         self._rest.clear()
