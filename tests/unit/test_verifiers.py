@@ -199,7 +199,7 @@ class Worker:
         self.store, self.outcome = store, outcome
         self.rung: list[str] = []
 
-    def ring(self, session: str, ring: int) -> None:
+    def ring(self, session: str, ring: int, queue: str) -> None:
         self.rung.append(session)
         gevent.spawn(self._end, session)
 
