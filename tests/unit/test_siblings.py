@@ -6,12 +6,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from manyhands import siblings
 from manyhands.metrics import Kind, Metric, Snapshot
 from manyhands.metrics_port import MetricsPort
+from manyhands_gateway import process
 from support.processes import get
 from support.waiting import free_port, wait_until
 
@@ -69,6 +71,18 @@ def test_a_path_that_is_too_long_for_a_socket_is_a_warning(tmp_path: Path, caplo
     directory.mkdir()
     siblings.answer_siblings(directory, "1", lambda: numbers(1))
     assert "missing from /metrics" in caplog.text
+
+
+def test_a_process_takes_the_number_of_one_that_has_died() -> None:
+    arbiter = SimpleNamespace(WORKERS={})
+    for pid in (11, 12, 13):
+        arbiter.WORKERS[pid] = SimpleNamespace()
+        process._number(arbiter, arbiter.WORKERS[pid])
+    assert [one.number for one in arbiter.WORKERS.values()] == [1, 2, 3]
+    del arbiter.WORKERS[12]
+    successor = SimpleNamespace()
+    process._number(arbiter, successor)
+    assert successor.number == 2
 
 
 def test_a_port_that_is_taken_is_a_warning_and_is_used_once_it_is_free(caplog: pytest.LogCaptureFixture) -> None:
