@@ -69,7 +69,7 @@ def test_a_gateway_whose_authority_is_another_serves_nobody_and_says_why(
 ) -> None:
     gateway, url = processes.gateway(environ={"REDIS_URL": server.url_with(stranger)})
     reasons = gateway.wait_for_http(f"{url}/readyz", 503)
-    assert reasons.count("CERTIFICATE_VERIFY_FAILED") == 2  # the store's and the broker's
+    assert "CERTIFICATE_VERIFY_FAILED" in reasons
 
 
 @pytest.mark.parametrize(
