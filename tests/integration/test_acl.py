@@ -89,7 +89,7 @@ def test_users_with_these_rights_alone_run_events_of_every_kind(server: GuardedR
         tab.wait_accepted(long)
         for _ in range(5):
             assert other.call("increment")["ok"]
-        waiting = [tab.fire("slow_read_write") for _ in range(3)]
+        waiting = [tab.fire("read_sleep_write") for _ in range(3)]
         tab.cancel(waiting[-1])
         tab.wait_done(waiting[-1])
         tab.cancel(long)
