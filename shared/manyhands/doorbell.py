@@ -27,6 +27,7 @@ class Doorbell:
         self._celery = make_celery(settings)
         self._connection: Any = None
         self._producer: Any = None
+        self._counter: Any = None
 
     def ring(self, bells: Sequence[tuple[str, int]], version: str | None = None, queue: str = "") -> None:
         """Send one task that names all these sessions, each with the ms of its ring. Raises `Unavailable`.
@@ -61,6 +62,24 @@ class Doorbell:
             else:
                 with self._celery.connection_for_write() as connection:
                     connection.connect()
+        except BROKER_ERRORS as error:
+            raise Unavailable("Celery's broker", error) from error
+
+    def waiting(self, queues: Sequence[str]) -> int:
+        """Count the messages in some queues of a broker that is a Redis; another one is not asked.
+
+        Raises `Unavailable`.
+        """
+        if not is_redis(self._settings):
+            return 0
+        timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), CONNECT_TIMEOUT)
+        try:
+            if self._counter is None:
+                self._counter = redis.Redis.from_url(self._settings.broker, **timeouts)
+            pipeline = self._counter.pipeline(transaction=False)
+            for queue in queues:
+                pipeline.llen(make_queue(self._settings, queue=queue).name)
+            return sum(pipeline.execute())
         except BROKER_ERRORS as error:
             raise Unavailable("Celery's broker", error) from error
 

@@ -111,6 +111,10 @@ class Keys:
         """String that expires: the last count of what waits."""
         return f"{self.namespace}:{{app}}:waiting"
 
+    def workers(self) -> str:
+        """Pattern of the channels on which worker processes hear of sessions."""
+        return f"{self.namespace}:worker:*"
+
     def worker(self, process: str) -> str:
         """Channel on which a worker process hears of sessions whose last turn it had."""
         return f"{self.namespace}:worker:{process}"

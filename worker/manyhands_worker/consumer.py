@@ -13,7 +13,6 @@ from kombu.asynchronous import get_event_loop
 
 from manyhands.broker import TAKE_TURNS, is_redis, make_celery
 from manyhands_worker.parts import Parts
-from manyhands_worker.running import Running
 from manyhands_worker.turns import Turns
 
 log = logging.getLogger("manyhands.worker")
@@ -45,7 +44,7 @@ class WakingPool(TaskPool):  # type: ignore[misc]
         return applied
 
 
-def _wake_loop(_: object) -> None:
+def _wake_loop(_: object = None) -> None:
     loop: Any = get_event_loop()
     if loop is not None:
         loop.call_soon(_nothing)
@@ -67,23 +66,30 @@ def make_consumer(parts: Parts, concurrency: int) -> Any:
     def take_turns(bells: list[tuple[str, int]]) -> None:
         turns.take([(session, ring) for session, ring in bells])
 
-    app.steps["consumer"].add(_make_step(parts.running))
+    app.steps["consumer"].add(_make_step(parts))
+    parts.burning.on_calm = _wake_loop
     # A broker that goes away while Celery's workers greet one another (mingle) would end this one for good.
     quiet = dict.fromkeys(("without_heartbeat", "without_mingle", "without_gossip"), True)
     return app.WorkController(pool=WakingPool, concurrency=concurrency, loglevel="WARNING", **quiet)
 
 
-def _make_step(running: Running) -> type[Any]:
+def _make_step(parts: Parts) -> type[Any]:
     class Consuming(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Notes from when to when doorbells are taken: without a broker an idle worker says nothing of lost ones."""
+        """Notes from when to when doorbells are taken, since without a broker an idle worker says nothing of lost ones;
+        and takes none while this process computes and others have time."""
 
         requires = ("celery.worker.consumer.tasks:Tasks",)
 
         def start(self, parent: Any) -> None:
-            running.consuming(True)
+            parts.running.consuming(True)
+            if is_redis(parts.settings):
+                qos = parent.task_consumer.channel.qos
+                may_consume = qos.can_consume
+                # As Celery does for `worker_disable_prefetch`.
+                qos.can_consume = lambda: may_consume() and not parts.burning.holds
 
         def stop(self, parent: Any) -> None:
-            running.consuming(False)
+            parts.running.consuming(False)
 
     return Consuming
 

@@ -33,7 +33,8 @@ class Listener:
     def __init__(self, url: str, channel: str) -> None:
         # Reads wait as long as they like (`can_read` has its own timeout); this bounds sends, and messages cut short.
         self._pool: Any = ConnectionPool.from_url(url, socket_timeout=SILENCE, socket_connect_timeout=2.0, protocol=2)
-        self._channel = channel
+        #: The channel's name, whether it is listened to or not.
+        self.name = channel
         self._play: Callable[[Sequence[Bell]], None] | None = None
         # Guards the next four; held for a moment, or while a few bytes are sent.
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class Listener:
     @property
     def channel(self) -> str:
         """The channel on which this process listens, or `""` while it does not."""
-        return self._channel if self._subscribed and self._wanted else ""
+        return self.name if self._subscribed and self._wanted else ""
 
     def pause(self) -> None:
         """Listen no more for a while, or for ever: what is accepted from now on is rung through Celery."""
@@ -83,7 +84,7 @@ class Listener:
             try:
                 if self._connection is not None:
                     command = "SUBSCRIBE" if wanted else "UNSUBSCRIBE"
-                    self._connection.send_command(command, self._channel, check_health=False)
+                    self._connection.send_command(command, self.name, check_health=False)
             except (RedisError, OSError):
                 # The reader finds out, and connects anew.
                 self._subscribed = False
@@ -121,7 +122,7 @@ class Listener:
         with self._lock:
             self._connection = connection
             if self._wanted:
-                connection.send_command("SUBSCRIBE", self._channel, check_health=False)
+                connection.send_command("SUBSCRIBE", self.name, check_health=False)
         return connection
 
     def _close(self) -> None:

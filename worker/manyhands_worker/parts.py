@@ -13,6 +13,7 @@ from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
 from manyhands.tracing import start_tracing
+from manyhands_worker.burning import Burning
 from manyhands_worker.defaults import DefaultsCache
 from manyhands_worker.durations import Durations
 from manyhands_worker.event_loop import EventLoop
@@ -52,6 +53,7 @@ class Parts:
     sessions: KnownSessions
     durations: Durations
     listener: Listener
+    burning: Burning
     #: The queues that this process serves; `""` is the common one.
     queues: tuple[str, ...]
     #: How many plain handlers may hold their turns at the same time.
@@ -66,12 +68,14 @@ class Parts:
         channel = Keys(settings.namespace).worker(secrets.token_hex(8))
         # A thread for every slot and every detached handler, and some that finish commits meanwhile.
         threads = settings.max_detached[0] + 2 * concurrency + 16
+        running = Running(settings.max_detached, concurrency)
+        listener = Listener(settings.redis, channel)
         return cls(
             settings=settings,
             store=store,
             app=app,
             ringing=ringing,
-            running=Running(settings.max_detached, concurrency),
+            running=running,
             watcher=Watcher(settings.turn_limit),
             loop=EventLoop(),
             threads=ThreadPoolExecutor(threads, thread_name_prefix="manyhands-turn"),
@@ -82,7 +86,8 @@ class Parts:
             traces=Traces(start_tracing(settings, "manyhands-worker")),
             sessions=KnownSessions(),
             durations=Durations(),
-            listener=Listener(settings.redis, channel),
+            listener=listener,
+            burning=Burning(store, running, listener, lambda: ringing.waiting(queues)),
             queues=queues,
             concurrency=concurrency,
         )
@@ -96,3 +101,4 @@ class Parts:
         """Start the threads that watch handlers and run async ones."""
         self.watcher.start()
         self.loop.start()
+        self.burning.start()

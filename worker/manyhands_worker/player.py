@@ -85,6 +85,7 @@ class Player:
             sitting.abandon()
         self._rest.clear()
         self._sent.clear()
+        self._stream.close()
         return self._left
 
     def _begin(self, bells: Sequence[Bell]) -> None:
@@ -186,8 +187,7 @@ class Player:
     def _settle(self) -> bool:
         """Read all answers; tells whether sessions go on with events that these have brought."""
         sent, self._sent = self._sent, []
-        if not sent:
-            return False
+        # Also where no commit was sent: notes that handlers begin are answered, too.
         answers = self._stream.settle()
         of_sitting: dict[Sitting, list[Answered]] = {}
         for (sitting, run, commit), (_, answer) in zip(sent, answers, strict=True):
@@ -213,5 +213,6 @@ class Player:
             heir._sent, self._sent = self._sent, []
             heir._stream, self._stream = self._stream, heir._stream
             sitting.left()
+            self._parts.running.note_slow()
             # With the lock held: the handler may return this moment, and its thread must not come back before it went.
             self._table.handed_off(self, heir)

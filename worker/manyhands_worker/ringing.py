@@ -48,6 +48,10 @@ class Ringing:
                 log.warning("%d sessions wait to be rung; a reaper rings the others again", WAITING_BELLS)
                 return
 
+    def waiting(self, queues: Sequence[str]) -> int:
+        """Count the messages that lie in some queues. Raises `Unavailable`."""
+        return self._doorbell.waiting(queues)
+
     def flush(self) -> None:
         """Wait until all bells have been rung, or the broker has had its time."""
         deadline = time.monotonic() + FLUSH_WITHIN

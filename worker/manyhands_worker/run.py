@@ -65,6 +65,8 @@ class Run:
         self.span: Span | None = None
         #: When its handler began, by `time.monotonic`; None before.
         self.began: float | None = None
+        #: The system's number of the thread that its handler began on.
+        self.thread = 0
         #: Whether the event loop runs it.
         self.is_async = False
         #: Why its session's state can't be read, where that is so.
@@ -112,7 +114,8 @@ class Run:
         }  # fmt: skip
 
     def begin(self) -> None:
-        """Note that the handler begins now."""
+        """Note that the handler begins now, on this thread."""
+        self.thread = threading.get_native_id()
         self.began = time.monotonic()
 
     def prepare(self, ending: Ending) -> Commit | None:

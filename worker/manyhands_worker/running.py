@@ -32,6 +32,8 @@ class Running:
         self._free_since = time.monotonic()
         self._latest_rings: dict[str, int | None] = {}
         self._stopping = threading.Event()
+        #: Set when a plain handler turns out to be slow.
+        self._slow = threading.Event()
         #: When the process was told to go, by `time.monotonic`.
         self.stopping_since = float("inf")
         #: The latest run that was not the first attempt at its event, and until when it stays alone, by
@@ -64,6 +66,21 @@ class Running:
         """Give every run, whatever its phase."""
         with self._changed:
             return list(self._runs)
+
+    def slow(self, seconds: float) -> list[Run]:
+        """Give the plain handlers that have run for longer."""
+        since = time.monotonic() - seconds
+        with self._changed:
+            return [run for run in self._runs if not run.is_async and run.began is not None and run.began < since]
+
+    def wait_for_slow(self) -> None:
+        """Wait until a plain handler turns out to be slow."""
+        self._slow.wait()
+        self._slow.clear()
+
+    def note_slow(self) -> None:
+        """Say that a plain handler is slow. Called by the watcher."""
+        self._slow.set()
 
     def detached_since(self) -> dict[Run, float]:
         """Give the detached runs and when they were detached, by `time.monotonic`."""

@@ -40,6 +40,9 @@ class Turns:
 
     def take(self, bells: Sequence[tuple[str, int]]) -> None:
         """Take the turns of the sessions that Celery names; returns when all are over or detached."""
+        if self._parts.burning.declines():
+            self._parts.ringing.ring(bells)
+            return
         batch = Batch(bells)
         with self._parts.running.slot():
             self.put(batch.bells)

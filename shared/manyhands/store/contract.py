@@ -276,6 +276,10 @@ class Stream(Protocol):
         """Wait for all answers. None where it is unknown whether the commit was written: send it once more."""
         ...
 
+    def close(self) -> None:
+        """Give the connection up, whatever is still to be answered."""
+        ...
+
 
 class Store(Protocol):
     """The acts on sessions."""
@@ -382,6 +386,10 @@ class Store(Protocol):
         A doorbell is lost when it was rung before what `served_before` says of its queue, or, with `idle` workers, over
         a second ago. Those of other queues are left to others.
         """
+        ...
+
+    def others_listen(self, channel: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one."""
         ...
 
     def watch(self, queues: Sequence[str] = ()) -> bool:

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from manyhands.store.redis_client import POOL_SIZE
+from manyhands.store.redis_client import COMMAND_TIMEOUT, POOL_SIZE
 
 #: What says that a connection is of no use any more.
 BROKEN = (RedisConnectionError, RedisTimeoutError, OSError)
@@ -77,7 +77,8 @@ class Lines:
 
     def take(self) -> Line:
         """Take a line for a while. Raises what redis-py raises when there is no connection."""
-        self._room.acquire()
+        if not self._room.acquire(timeout=COMMAND_TIMEOUT):
+            raise RedisTimeoutError(f"all {POOL_SIZE} connections of this process were in use for {COMMAND_TIMEOUT:g} s")
         try:
             return self._free.pop() if self._free else self._open()
         except BaseException:

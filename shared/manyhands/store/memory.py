@@ -228,6 +228,10 @@ class MemoryStore(MemoryTurns):
         # Mail that was never rung and has no lease that ran out cannot be: accept rings at once.
         return bool(record.mailbox) or bool(self._dead_runs(record))
 
+    def others_listen(self, channel: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one."""
+        return bool(self.listening - {channel})
+
     def watch(self, queues: Sequence[str] = ()) -> bool:
         """Tell whether the caller is the one who looks for overdue runs; there is only one."""
         return True

@@ -44,6 +44,10 @@ class MemoryStream:
         """Nothing waits to be sent."""
         return True
 
+    def close(self) -> None:
+        """Forget what was not asked for."""
+        self._answers.clear()
+
     def settle(self) -> list[tuple[Commit, Committed | TurnLost | None]]:
         """Give all answers."""
         answers, self._answers = self._answers, []

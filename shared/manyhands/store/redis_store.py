@@ -276,6 +276,11 @@ class RedisStore:
         found = self._guard(lambda: self._client.set(key, b"1", nx=True, px=limits.REAPER_INTERVAL))
         return bool(found)
 
+    def others_listen(self, channel: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one."""
+        listening = self._guard(lambda: self._client.pubsub_channels(self.keys.workers()))
+        return any(one.decode() != channel for one in listening)
+
     # --- scripts ---
 
     def _run(self, name: str, session: str, *arguments: Any) -> Any:

@@ -63,6 +63,14 @@ class RedisStream:
         known = zip(unanswered, answers, strict=True)
         return [(commit, self._understand(commit, answer)) for commit, answer in known if commit]
 
+    def close(self) -> None:
+        """Give the connection up, whatever is still to be answered."""
+        self._packed.clear()
+        self._unanswered.clear()
+        line, self._line = self._line, None
+        if line is not None:
+            self._lines.give_back(line, broken=True)
+
     def _understand(self, commit: Commit, answer: Any) -> Committed | TurnLost | None:
         # An error is Redis' answer to a script that it has forgotten, or while it loads or is full.
         return None if answer is None or isinstance(answer, RedisError) else self._read(commit, answer)

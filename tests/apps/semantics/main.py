@@ -196,3 +196,35 @@ def append_outside_when_told(state, payload):
     with Path(path).open("a") as file:
         file.write(f"{text}\n")
     state["log"] = [*state["log"], text]
+
+
+def who():
+    """Gives the process that runs it."""
+    return os.getpid()
+
+
+def compute(state, payload):
+    """Holds the interpreter's lock for `payload` seconds, as far as Python lets it."""
+    state["computes"] = os.getpid()
+    deadline = time.monotonic() + payload
+    while time.monotonic() < deadline:
+        sum(range(1000))
+    return os.getpid()
+
+
+_naps = 0
+_told = asyncio.Event()
+
+
+async def nap_until_told():
+    global _naps
+    _naps += 1
+    await _told.wait()
+
+
+def count_naps():
+    return _naps
+
+
+async def tell_naps():
+    _told.set()
