@@ -78,7 +78,7 @@ class Lines:
     def take(self) -> Line:
         """Take a line for a while. Raises what redis-py raises when there is no connection."""
         if not self._room.acquire(timeout=COMMAND_TIMEOUT):
-            raise RedisTimeoutError(f"all {POOL_SIZE} connections of this process were in use for {COMMAND_TIMEOUT:g} s")
+            raise RedisTimeoutError(f"all {POOL_SIZE} connections were in use for {COMMAND_TIMEOUT:g} s")
         try:
             return self._free.pop() if self._free else self._open()
         except BaseException:

@@ -57,6 +57,8 @@ class RedisStore:
         self._all_partitions = [key for one in prefixes for key in (self.keys.bells(one), self.keys.leases(one))]
         self._client = connect(settings.redis, attempts=ATTEMPTS)
         self._lines = Lines(self._client)
+        #: Whether Redis has been told of start.lua, which it forgets together with the others.
+        self._knows_start = False
         self._commands = SessionCommands(self.keys, self._life, self._lease)
 
     @classmethod
@@ -196,6 +198,10 @@ class RedisStore:
         calls = [
             (script, one.session, (one.token, int(one.starts), int(one.about is not None), served)) for one in begins
         ]
+        if not self._knows_start and not all(one.starts for one in begins):
+            # Nobody waits for the answer to a start, so Redis is told of the script before.
+            self._send([pack("SCRIPT", "LOAD", load_script("start").text)], ATTEMPTS)
+            self._knows_start = True
         answers = self._pipeline(calls)
         return [replies.read_begun(one, answer) for one, answer in zip(begins, answers, strict=True)]
 
@@ -221,8 +227,7 @@ class RedisStore:
         return self._commands.pack(load_script("commit"), commit.session, arguments)
 
     def _pack_start(self, session: str, token: str) -> bytes:
-        # As text: nobody reads the answer before the handler begins, so a Redis that has forgotten it could not ask.
-        return pack("EVAL", load_script("start").text, 1, self.keys.meta(session), token)
+        return pack_script(load_script("start"), [self.keys.meta(session)], [token])
 
     def renew(self, runs: Sequence[tuple[str, str]]) -> Sequence[bool]:
         """Renew the leases of `(session, token)` runs; False for those that have been given up."""
@@ -300,7 +305,7 @@ class RedisStore:
         answers = self._send([packed for _, packed in calls], attempts)
         forgotten = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
         if forgotten:
-            texts = {calls[index][0].text for index in forgotten}
+            texts = {load_script("start").text, *(calls[index][0].text for index in forgotten)}
             self._send([pack("SCRIPT", "LOAD", text) for text in texts], ATTEMPTS)
             again = self._send([calls[index][1] for index in forgotten], attempts)
             for index, answer in zip(forgotten, again, strict=True):
