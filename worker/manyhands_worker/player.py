@@ -3,6 +3,10 @@ reads the answers to their commits at the end.
 
 Nothing that ended waits for what runs: before a handler begins, the commits of all that ended before it have been sent,
 and with them the note that it begins. So whatever the process dies of, the store knows which handlers had begun.
+
+Handlers that have proved quick here begin some at a time, and their commits are sent together: each sending costs more
+than many of them. Should one of them take the process with it all the same, those of its group have lost one attempt;
+where only one is allowed, there are no groups.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import Protocol
 
 from manyhands.errors import ManyHandsError
@@ -26,6 +31,8 @@ from manyhands_worker.watcher import Watched
 
 log = logging.getLogger("manyhands.turns")
 
+#: Events that begin, and whose commits are sent, together, and seconds that a commit waits at most for others.
+GROUP, GATHER = 16, 0.002
 #: Seconds after which the store is asked before a session's next event begins: someone may have cancelled it.
 ASK_AFTER = 0.005
 
@@ -54,6 +61,8 @@ class Player:
         self._rest: deque[Sitting] = deque()
         #: What was sent and not answered yet, in order.
         self._sent: list[tuple[Sitting, Run, Commit]] = []
+        #: How many of them are not on their way yet, and since when, by `time.monotonic`.
+        self._gathered, self._gathering = 0, 0.0
         # Guards the next two; held for a moment.
         self._lock = threading.Lock()
         self._running: Run | None = None
@@ -152,15 +161,36 @@ class Player:
             return refused
         if run.turn.attempt > 1:
             self._parts.meter.taken_over()
-        if not sitting.started:
-            self._stream.start(run.session, run.token)
-            sitting.started = True
-        if not self._stream.flush():
-            self._settle()
+        if not self._may_gather(sitting, run):
+            self._start(sitting, run)
+            if not self._stream.flush():
+                self._settle()
+            self._gathered = 0
         if run.is_async:
             sitting.spawn(run)
             return None
         return self._call(sitting, run)
+
+    def _may_gather(self, sitting: Sitting, run: Run) -> bool:
+        """Tell whether a handler may begin before what has been gathered is sent."""
+        if not self._proved_quick(run):
+            return False
+        if not sitting.started:
+            # With it, the next ones of the batch: it is they who come next.
+            for one in (sitting, *islice(self._rest, GROUP - 1)):
+                if one.run is not None and self._proved_quick(one.run):
+                    self._start(one, one.run)
+            return False
+        return self._gathered < GROUP and (not self._gathered or time.monotonic() - self._gathering < GATHER)
+
+    def _proved_quick(self, run: Run) -> bool:
+        parts = self._parts
+        return not run.is_async and parts.settings.max_attempts > 1 and parts.durations.is_quick(run.body.handler)
+
+    def _start(self, sitting: Sitting, run: Run) -> None:
+        if not sitting.started:
+            self._stream.start(run.session, run.token)
+            sitting.started = True
 
     def _call(self, sitting: Sitting, run: Run) -> Ended:
         with self._lock:
@@ -183,10 +213,13 @@ class Player:
         if commit is not None:
             self._stream.commit(commit)
             self._sent.append((sitting, run, commit))
+            self._gathering = self._gathering if self._gathered else time.monotonic()
+            self._gathered += 1
 
     def _settle(self) -> bool:
         """Read all answers; tells whether sessions go on with events that these have brought."""
         sent, self._sent = self._sent, []
+        self._gathered = 0
         # Also where no commit was sent: notes that handlers begin are answered, too.
         answers = self._stream.settle()
         of_sitting: dict[Sitting, list[Answered]] = {}

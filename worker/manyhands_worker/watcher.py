@@ -16,6 +16,9 @@ from manyhands_worker.run import Run
 LOOK_INTERVAL = 0.005
 #: Seconds that a handler may run before the rest of its batch goes to another thread.
 HAND_OFF_AFTER = 0.01
+#: Looks without any handler running after which the thread sleeps: waking it costs more than a look, and where there
+#: are many handlers, another one begins soon.
+LOOKS_AT_NOTHING = 20
 #: Seconds from which on the process must have stood still as a whole: no short handler is to be detached for that. Less
 #: is what busy threads take from one another, and must not let a long handler keep its turn.
 STALL = 0.5
@@ -74,11 +77,14 @@ class Watcher:
             self._watched.pop(run, None)
 
     def _loop(self) -> None:
+        nothing = LOOKS_AT_NOTHING
         while True:
-            with self._wake:
-                self._sleeps = not self._watched
-                self._wake.wait_for(lambda: bool(self._watched))
-                self._sleeps = False
+            nothing = 0 if self._watched else nothing + 1
+            if nothing > LOOKS_AT_NOTHING:
+                with self._wake:
+                    self._sleeps = not self._watched
+                    self._wake.wait_for(lambda: bool(self._watched))
+                    self._sleeps = False
             before = time.monotonic()
             time.sleep(LOOK_INTERVAL)
             self._look(late=time.monotonic() - before - LOOK_INTERVAL)

@@ -7,6 +7,9 @@ would spell and pack all of them for every event.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import hiredis
 
 from manyhands.keys import Keys
 from manyhands.store.scripts_loader import Script
@@ -17,9 +20,13 @@ Part = bytes | str | int
 KEYS = 11
 
 
+#: Its annotation wants exactly one part.
+_pack: Any = hiredis.pack_command
+
+
 def pack(*parts: Part) -> bytes:
     """Pack one command."""
-    return b"*%d\r\n%b" % (len(parts), b"".join(map(_part, parts)))
+    return bytes(_pack(parts))
 
 
 def pack_script(script: Script, keys: Sequence[str], arguments: Sequence[Part]) -> bytes:
@@ -27,9 +34,10 @@ def pack_script(script: Script, keys: Sequence[str], arguments: Sequence[Part]) 
     return pack("EVALSHA", script.sha, len(keys), *keys, *arguments)
 
 
-def _part(part: Part) -> bytes:
-    encoded = part if type(part) is bytes else str(part).encode()
-    return b"$%d\r\n%b\r\n" % (len(encoded), encoded)
+def _parts(parts: Sequence[Part]) -> bytes:
+    """Pack arguments as they stand within a command: without the count of them that it begins with."""
+    packed: bytes = _pack(tuple(parts))
+    return packed[packed.index(b"\n") + 1 :]
 
 
 #: Sessions whose keys are kept packed, some 700 bytes each; with more, all are spelled anew.
@@ -42,7 +50,7 @@ class SessionCommands:
     def __init__(self, keys: Keys, life: int, lease: int) -> None:
         """`life` and `lease` are in ms."""
         self._keys = keys
-        self._times = _part(life) + _part(lease)
+        self._times = _parts((life, lease))
         #: By session: all that each of its scripts is called with, packed, and the channel of its updates.
         self._kept: dict[str, tuple[bytes, str]] = {}
         self._heads: dict[str, bytes] = {}
@@ -53,7 +61,7 @@ class SessionCommands:
             KEYS + 6 + len(arguments),
             self._heads.get(script.name) or self._make_head(script),
             (self._kept.get(session) or self._spell(session))[0],
-            b"".join(map(_part, arguments)),
+            _parts(arguments),
         )
 
     def channel(self, session: str) -> str:
@@ -65,10 +73,10 @@ class SessionCommands:
         keys = [*self._keys.of_session(session), self._keys.bells(prefix), self._keys.leases(prefix)]
         if len(self._kept) >= KEPT:
             self._kept.clear()
-        packed = b"".join(map(_part, (*keys, session))) + self._times
+        packed = _parts((*keys, session)) + self._times
         spelled = self._kept[session] = (packed, self._keys.updates(session))
         return spelled
 
     def _make_head(self, script: Script) -> bytes:
-        head = self._heads[script.name] = _part("EVALSHA") + _part(script.sha) + _part(KEYS)
+        head = self._heads[script.name] = _parts(("EVALSHA", script.sha, KEYS))
         return head
