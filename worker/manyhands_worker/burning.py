@@ -23,8 +23,11 @@ log = logging.getLogger("manyhands.burning")
 
 #: Seconds between two looks while any slow plain handler runs.
 LOOK = 0.02
-#: The share of a core from which on slow handlers compute.
-SHARE = 0.4
+#: The share of the time, in which slow handlers have a core or wait for one, from which on they compute; and the share
+#: of a core below which a whole process does not, which is cheaper to know.
+SHARE, PROCESS_SHARE = 0.3, 0.1
+#: Looks in a row without computing after which work is taken again.
+CALM = 5
 #: Looks in a row that find doorbells waiting before one is taken all the same: nobody else has time either.
 PATIENCE = 2
 #: Seconds for which it is believed who else listens.
@@ -75,17 +78,16 @@ class Burning:
 
     def _watch(self) -> None:
         """Look until no slow handler is left."""
-        found, used = 0, _cpu(self._running.slow(HAND_OFF_AFTER))
+        calm, found, used = 0, 0, _cpu(self._running.slow(HAND_OFF_AFTER))
         while slow := self._running.slow(HAND_OFF_AFTER):
             began, process = time.monotonic(), time.process_time()
             time.sleep(LOOK)
             took = time.monotonic() - began
-            # The whole process's share is cheap to know; only if it is large, it is asked whose it is.
-            computes = time.process_time() - process >= SHARE * took
-            now = _cpu(slow) if computes else {}
+            now = _cpu(slow) if time.process_time() - process >= PROCESS_SHARE * took else {}
             computes = sum(now[one] - used.get(one, now[one]) for one in now) >= SHARE * took
             used = now
-            self._hold(computes and self._others_listen())
+            calm = 0 if computes else calm + 1
+            self._hold((computes or (self._holds and calm < CALM)) and self._others_listen())
             found = found + 1 if self._holds and self._waits() else 0
             if found >= PATIENCE:
                 found = 0
@@ -121,15 +123,15 @@ class Burning:
 
 
 def _cpu(runs: list[Run]) -> dict[int, float]:
-    """Give the seconds that the threads of some runs have computed, as far as the system tells."""
+    """Give the seconds that the threads of some runs had a core or waited for one, as far as the system tells."""
     used: dict[int, float] = {}
     for run in runs:
         try:
             # On a thread that has ended, asking for its clock would be fatal; reading a file is not.
-            nanoseconds = Path(f"/proc/self/task/{run.thread}/schedstat").read_text("ascii").split()[0]
-        except (OSError, IndexError):
+            ran, waited, _ = Path(f"/proc/self/task/{run.thread}/schedstat").read_text("ascii").split()
+        except (OSError, ValueError):
             continue
-        used[run.thread] = int(nanoseconds) / 1e9
+        used[run.thread] = (int(ran) + int(waited)) / 1e9
     return used
 
 

@@ -60,7 +60,8 @@ def make_consumer(parts: Parts, concurrency: int) -> Any:
     request = UnacknowledgedRequest if is_redis(parts.settings) else Request
     turns = Turns(parts)
     turns.on_leave = lambda player: parts.listener.replace(player.thread)
-    parts.listener.start(turns.play)
+    if not parts.settings.one_task_per_event:
+        parts.listener.start(turns.play)
 
     @app.task(name=TAKE_TURNS, Request=request, ignore_result=True)  # type: ignore[untyped-decorator]
     def take_turns(bells: list[tuple[str, int]]) -> None:
