@@ -72,18 +72,25 @@ class Lines:
 
     def close(self) -> None:
         """Close those that nobody uses."""
-        while self._free:
-            self._free.pop().close()
+        while (line := self._pop()) is not None:
+            line.close()
 
     def take(self) -> Line:
         """Take a line for a while. Raises what redis-py raises when there is no connection."""
         if not self._room.acquire(timeout=COMMAND_TIMEOUT):
             raise RedisTimeoutError(f"all {POOL_SIZE} connections were in use for {COMMAND_TIMEOUT:g} s")
         try:
-            return self._free.pop() if self._free else self._open()
+            return self._pop() or self._open()
         except BaseException:
             self._room.release()
             raise
+
+    def _pop(self) -> Line | None:
+        # To look whether there is one first would leave a moment in which another thread takes it.
+        try:
+            return self._free.pop()
+        except IndexError:
+            return None
 
     def give_back(self, line: Line, *, broken: bool) -> None:
         """Give a line back; a broken one, or one with answers unread, is closed."""

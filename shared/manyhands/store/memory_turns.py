@@ -252,6 +252,7 @@ class MemoryTurns:
 
     def _end_turn(self, record: Record, commit: Commit, answer: Committed) -> Committed:
         record.run = ""
+        queue = record.mailbox[0].queue
         if commit.ending is Ending.DETACH:
             if not record.detached:
                 record.floor = record.version
@@ -265,7 +266,7 @@ class MemoryTurns:
         dead = self._dead_runs(record)
         if not record.mailbox and not dead:
             return answer
-        if not commit.next_token or dead:
+        if not commit.next_token or dead or record.mailbox[0].queue != queue:
             return self._rung(record, answer)
         turn = self._begin_first(record, commit.next_token, commit.version, starts=True)
         if commit.ending is Ending.FINAL and commit.ahead:

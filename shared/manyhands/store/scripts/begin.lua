@@ -2,7 +2,7 @@
 -- with the same token, because its answer got lost, it gives the same turn.
 -- KEYS: see _session.lua
 -- ARGV: 4 token of the new run, 5 '1' if its handler begins at once, 6 '1' if the caller knows what the session was
---       created with, 7 the queues that the caller serves, each between spaces, or '' for any
+--       created with, 7 the queues that the caller serves, between single spaces, or '' for any
 -- Returns a turn (see _begin.lua), or {queue, ms of the ring} where another queue's workers must be rung, or nil when
 --   another run holds the turn or nothing waits
 -- With: _letters _turns _begin

@@ -202,6 +202,7 @@ if not in_turn then
 end
 
 -- The session's next event begins at once under the next token, or is rung.
+local ended
 if ending == 'detach' then
   if not some_detached then call('HSET', META, 'floor', version) end
   call('HSET', DETACHED, token, call('LPOP', MAILBOX))
@@ -211,10 +212,13 @@ if ending == 'detach' then
   meta[6] = '1'
 else
   call('ZREM', LEASES, lease_of(token))
-  if ending == 'final' then call('LPOP', MAILBOX) end
+  if ending == 'final' then ended = call('LPOP', MAILBOX) end
 end
 local dead = dead_runs(meta[6])
 if call('LLEN', MAILBOX) == 0 and #dead == 0 then return {seq, version, ''} end
-if next_token ~= '' and #dead == 0 then return {seq, version, '', begin_next(version, meta[10])} end
 local queue = next_queue(dead)
+-- Of other queues the caller may serve none.
+if next_token ~= '' and #dead == 0 and (not ended or queue == queue_of(ended)) then
+  return {seq, version, '', begin_next(version, meta[10])}
+end
 return {seq, version, ring(queue), queue}
