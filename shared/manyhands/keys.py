@@ -99,9 +99,9 @@ class Keys:
         """Sorted set: announced versions of the app, by their last announcement."""
         return f"{self.namespace}:{{app}}:seen"
 
-    def reaper(self, queues: str = "") -> str:
+    def reaper(self, queues: str = "", *, idle: bool = False) -> str:
         """String that expires: who looks for overdue runs this second, of those who serve these queues."""
-        return f"{self.namespace}:{{app}}:reaper:{queues}"
+        return f"{self.namespace}:{{app}}:reaper:{queues}{':idle' if idle else ''}"
 
     def counter(self, interval: int) -> str:
         """String that expires after so many ms: who counts what waits in them."""

@@ -69,8 +69,8 @@ class Heart:
             time.sleep(self._beat)
 
     def _renew(self) -> None:
-        # One that was given up must not keep its lease.
-        runs = [run for run in self._running.runs() if run.phase in (Phase.TURN, Phase.DETACHED)]
+        # One that was given up must not keep its lease. One that the store may not know yet would be taken for lost.
+        runs = [run for run in self._running.known_runs() if run.phase in (Phase.TURN, Phase.DETACHED)]
         if not runs:
             return
         held = self._store.renew([(run.session, run.token) for run in runs])
@@ -94,9 +94,10 @@ class Heart:
             return
         self._reap_at = now + REAP_INTERVAL
         served_before, self._served_before = self._served_before, self._running.latest_rings()
-        if self._store.watch(self._queues):
+        idle = self._running.is_idle(REAP_INTERVAL)
+        if self._store.watch(self._queues, idle=idle):
             asked = {queue: served_before.get(queue) for queue in self._queues}
-            overdue = self._store.ring_overdue(asked, self._running.is_idle(REAP_INTERVAL))
+            overdue = self._store.ring_overdue(asked, idle)
             if overdue:
                 log.info("ringing %d sessions again", len(overdue))
                 self._meter.rung_again(len(overdue))

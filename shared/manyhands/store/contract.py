@@ -392,6 +392,9 @@ class Store(Protocol):
         """Tell whether a worker process listens on another channel than this one."""
         ...
 
-    def watch(self, queues: Sequence[str] = ()) -> bool:
-        """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues."""
+    def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
+        """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues.
+
+        One who is `idle` finds more, and must not be kept from it by another who is busy: each kind has its own.
+        """
         ...

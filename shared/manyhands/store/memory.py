@@ -232,6 +232,6 @@ class MemoryStore(MemoryTurns):
         """Tell whether a worker process listens on another channel than this one."""
         return bool(self.listening - {channel})
 
-    def watch(self, queues: Sequence[str] = ()) -> bool:
+    def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
         """Tell whether the caller is the one who looks for overdue runs; there is only one."""
         return True

@@ -194,7 +194,8 @@ class RedisStore:
 
     def begin_all(self, begins: Sequence[Begin], queues: Sequence[str] = ()) -> Sequence[Turn | Elsewhere | None]:
         """Take several sessions' turns in one round trip. `queues`: those that the caller serves; none: any."""
-        script, served = load_script("begin"), "".join(f" {queue} " for queue in queues)
+        # Single spaces: two in a row are the common queue, whose name is empty.
+        script, served = load_script("begin"), f" {' '.join(queues)} " if queues else ""
         calls = [
             (script, one.session, (one.token, int(one.starts), int(one.about is not None), served)) for one in begins
         ]
@@ -275,9 +276,9 @@ class RedisStore:
         # Of a session whose lease ran out and whose bell was not found, the bell is not lost.
         return max((of_queue.get(bell.partition(b" ")[2].decode(), 0) for bell in bells), default=0)
 
-    def watch(self, queues: Sequence[str] = ()) -> bool:
+    def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
         """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues."""
-        key = self.keys.reaper(",".join(sorted(queues)))
+        key = self.keys.reaper(",".join(sorted(queues)), idle=idle)
         found = self._guard(lambda: self._client.set(key, b"1", nx=True, px=limits.REAPER_INTERVAL))
         return bool(found)
 
