@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class Batch:
@@ -40,6 +41,8 @@ class Bell:
     ring: int = 0
     #: Who waits for the session's turns to end, each told once.
     batch: Batch | None = None
+    #: When it came, by `time.monotonic`.
+    since: float = field(default_factory=time.monotonic)
 
     def release(self) -> None:
         """Note that the session's turns are over, or that its run was detached."""

@@ -70,6 +70,18 @@ class Listener:
                 return
         self._start_thread()
 
+    def heard(self) -> list[Bell]:
+        """Give what came meanwhile, without waiting; nothing unless the caller is the thread that listens."""
+        connection = self._connection
+        if connection is None or not self._is_listening:
+            return []
+        try:
+            return self._take_in(connection) if connection.can_read(timeout=0) else []
+        except (RedisError, OSError):
+            # The thread finds out when it listens again.
+            self._close()
+            return []
+
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._run, name="manyhands-listener", daemon=True)
         with self._lock:
@@ -110,7 +122,7 @@ class Listener:
     def _listen(self) -> None:
         """Take bells until another thread has taken this one's place."""
         connection = self._connection or self._connect()
-        while self._is_listening:
+        while self._is_listening and self._connection is connection:
             bells = self._read(connection)
             if bells:
                 assert self._play is not None, "the listener has not been started"
@@ -132,10 +144,13 @@ class Listener:
             connection.disconnect()
 
     def _read(self, connection: Any) -> list[Bell]:
-        bells: list[Bell] = []
         if not connection.can_read(timeout=SILENCE):
             self._ask(connection)
-            return bells
+            return []
+        return self._take_in(connection)
+
+    def _take_in(self, connection: Any) -> list[Bell]:
+        bells: list[Bell] = []
         while len(bells) < AT_ONCE:
             kind, *rest = connection.read_response(timeout=None)
             if kind == b"message":

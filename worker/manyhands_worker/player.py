@@ -20,10 +20,11 @@ from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from manyhands.errors import ManyHandsError
-from manyhands.store.contract import Begin, Commit, Elsewhere, Turn
+from manyhands.errors import StoreRefused, TurnLost, Unavailable
+from manyhands.store.contract import Begin, Commit, Committed, Elsewhere, Turn
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call
+from manyhands_worker.delivery import RETRY
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Run
 from manyhands_worker.sitting import Answered, Sitting, new_token
@@ -42,6 +43,10 @@ class Table(Protocol):
 
     def ring(self, session: str, ring: int, queue: str, /) -> None:
         """See to it that a session which has more mail is played."""
+
+    def is_full(self) -> bool:
+        """Tell whether as many handlers are slow as may hold their turns."""
+        ...
 
     def handed_off(self, slow: Player, heir: Player, /) -> None:
         """Let another thread go on with what a player leaves to its heir."""
@@ -83,7 +88,9 @@ class Player:
         self._settle()
         while True:
             while self._rest:
-                if not self._sit(self._rest.popleft()):
+                if self._table.is_full():
+                    self._give_back_rest()
+                elif not self._sit(self._rest.popleft()):
                     return False
             if not self._settle():
                 return True
@@ -97,19 +104,23 @@ class Player:
         self._stream.close()
         return self._left
 
+    def _give_back_rest(self) -> None:
+        """Give back what has not begun: as many handlers as may hold their turns here do so."""
+        self._settle()
+        rest, self._rest = self._rest, deque()
+        for sitting in rest:
+            try:
+                sitting.give_back()
+            except Exception:  # noqa: BLE001 - a fault of ours must not silence the worker; it is logged there
+                sitting.abandon()
+
     def _begin(self, bells: Sequence[Bell]) -> None:
         parts = self._parts
         alone = len(bells) == 1
         begins = [
             Begin(bell.session, new_token(), starts=alone, about=parts.sessions.get(bell.session)) for bell in bells
         ]
-        try:
-            turns = parts.store.begin_all(begins, parts.queues)
-        except (ManyHandsError, ValueError) as error:
-            # The bells are lost, the mail is not: a reaper rings it again.
-            log.warning("can't begin %d sessions: %s", len(bells), error)
-            turns = [None] * len(bells)
-        for bell, turn in zip(bells, turns, strict=True):
+        for bell, turn in zip(bells, self._ask(begins), strict=True):
             match turn:
                 case Turn():
                     self._take_up(bell, turn, started=alone)
@@ -118,6 +129,24 @@ class Player:
                     bell.release()
                 case None:
                     bell.release()
+
+    def _ask(self, begins: Sequence[Begin]) -> Sequence[Turn | Elsewhere | None]:
+        """Ask for turns until the store answers: with the same tokens, so that none is taken which nobody plays."""
+        running = self._parts.running
+        while True:
+            try:
+                return self._parts.store.begin_all(begins, self._parts.queues)
+            except Unavailable as error:
+                log.warning("can't begin %d sessions: %s", len(begins), error)
+                if running.stopping or isinstance(error, StoreRefused):
+                    break
+            except Exception:
+                # A fault of ours must not keep those who wait for these sessions.
+                log.exception("can't begin %d sessions", len(begins))
+                break
+            running.pause(RETRY)
+        # The bells are lost, the mail is not: a reaper rings it again.
+        return [None] * len(begins)
 
     def _take_up(self, bell: Bell, turn: Turn, *, started: bool) -> None:
         self._parts.sessions.put(turn.session)
@@ -162,9 +191,8 @@ class Player:
         if run.turn.attempt > 1:
             self._parts.meter.taken_over()
         if not self._may_gather(sitting, run):
-            self._start(sitting, run)
-            if not self._stream.flush():
-                self._settle()
+            if not self._tell(sitting, run):
+                return None
             self._gathered = 0
         if run.is_async:
             sitting.spawn(run)
@@ -192,11 +220,27 @@ class Player:
             self._stream.start(run.session, run.token)
             sitting.started = True
 
+    def _tell(self, sitting: Sitting, run: Run) -> bool:
+        """Send what has ended, and that this run begins; False where its turn was lost meanwhile."""
+        while True:
+            self._start(sitting, run)
+            if self._stream.flush():
+                return True
+            self._settle()
+            if sitting.run is not run:
+                return False
+            # Notes that these begin may have got lost with the connection; to note it twice does no harm.
+            for one in (sitting, *self._rest):
+                one.started = False
+            if self._parts.running.is_out_of_time:
+                raise Unavailable("Redis", "the process has no more time to wait for it")
+            self._parts.running.pause(RETRY)
+
     def _call(self, sitting: Sitting, run: Run) -> Ended:
         with self._lock:
             self._running = run
         self._parts.watcher.watch(
-            Watched(run, partial(self._leave, sitting, run), partial(sitting.detach_soon, run, self))
+            Watched(run, partial(self._leave, sitting, run), partial(self._detach_soon, sitting, run))
         )
         if self._parts.durations.is_slow(run.body.handler):
             self._leave(sitting, run)
@@ -221,9 +265,9 @@ class Player:
         sent, self._sent = self._sent, []
         self._gathered = 0
         # Also where no commit was sent: notes that handlers begin are answered, too.
-        answers = self._stream.settle()
+        answers = self._read()
         of_sitting: dict[Sitting, list[Answered]] = {}
-        for (sitting, run, commit), (_, answer) in zip(sent, answers, strict=True):
+        for (sitting, run, commit), answer in zip(sent, answers or [None] * len(sent), strict=True):
             of_sitting.setdefault(sitting, []).append((run, commit, answer))
         for sitting, answered in of_sitting.items():
             try:
@@ -233,7 +277,20 @@ class Player:
                 sitting.abandon()
         return bool(self._rest)
 
+    def _read(self) -> list[Committed | TurnLost | None]:
+        try:
+            return [answer for _, answer in self._stream.settle()]
+        except Exception:
+            # A fault of ours. What was sent may have been written or not: as if the connection had broken.
+            log.exception("can't read what the store says")
+            return []
+
     # --- on the watcher's thread ---
+
+    def _detach_soon(self, sitting: Sitting, run: Run) -> None:
+        # Where the turn limit is shorter than the time to a hand-off, nobody has taken over what waits here.
+        self._leave(sitting, run)
+        sitting.detach_soon(run, self)
 
     def _leave(self, sitting: Sitting, run: Run) -> None:
         """Leave everything but a slow handler to an heir."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from manyhands_worker.run import Run
@@ -22,6 +22,8 @@ class Running:
         # Guards everything below; held for a moment.
         self._changed = threading.Condition()
         self._runs: set[Run] = set()
+        #: Those that began with a commit whose answer has not been read.
+        self._unknown: set[Run] = set()
         self._detached: dict[Run, float] = {}
         self._max_plain, self._max_async = max_detached
         self._concurrency = concurrency
@@ -34,6 +36,8 @@ class Running:
         self._stopping = threading.Event()
         #: Set when a plain handler turns out to be slow.
         self._slow = threading.Event()
+        #: For how many seconds the bell has waited here that is played next.
+        self.lag: Callable[[], float] = float
         #: When the process was told to go, by `time.monotonic`.
         self.stopping_since = float("inf")
         #: The latest run that was not the first attempt at its event, and until when it stays alone, by
@@ -41,10 +45,17 @@ class Running:
         self._repeat: Run | None = None
         self._repeat_until = 0.0
 
-    def add(self, run: Run) -> None:
-        """Note a run that begins."""
+    def add(self, run: Run, *, follows: bool = False) -> None:
+        """Note a run that begins. `follows`: with a commit on its way, so that the store may not know it yet."""
         with self._changed:
             self._runs.add(run)
+            if follows:
+                self._unknown.add(run)
+
+    def confirm(self, run: Run) -> None:
+        """Note that the store knows of a run that followed another."""
+        with self._changed:
+            self._unknown.discard(run)
 
     def detached(self, run: Run) -> None:
         """Note that a run was detached, unless it has ended meanwhile."""
@@ -57,6 +68,7 @@ class Running:
         """Note that a run has ended."""
         with self._changed:
             self._runs.discard(run)
+            self._unknown.discard(run)
             self._detached.pop(run, None)
             if self._repeat is run:
                 self._repeat = None
@@ -82,6 +94,11 @@ class Running:
         """Say that a plain handler is slow. Called by the watcher."""
         self._slow.set()
 
+    def known_runs(self) -> list[Run]:
+        """Give every run that the store certainly knows, or has known."""
+        with self._changed:
+            return [run for run in self._runs if run not in self._unknown]
+
     def detached_since(self) -> dict[Run, float]:
         """Give the detached runs and when they were detached, by `time.monotonic`."""
         with self._changed:
@@ -96,6 +113,12 @@ class Running:
         """Give how many handlers may run beside those that do, at least 1."""
         with self._changed:
             return max(1, min(self._max_plain, self._max_async) - len(self._runs))
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more handler may run, or the process is going down."""
+        with self._changed:
+            return self._has_room()
 
     def wait_for_room(self) -> None:
         """Wait while as many handlers run as may be detached, unless the process is going down."""
@@ -167,7 +190,8 @@ class Running:
         """Tell whether for so long a slot was free and no doorbell came, so that one would have been answered."""
         with self._changed:
             free = self._consuming and self._busy < self._concurrency and self._has_room()
-            return free and time.monotonic() - self._free_since >= seconds
+            idle = free and time.monotonic() - self._free_since >= seconds
+        return idle and self.lag() < seconds / 2
 
     def served(self, queue: str, ring: int) -> None:
         """Note the time of the ring, in the store's ms, of a doorbell that came through Celery and is served."""

@@ -10,18 +10,19 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from manyhands.errors import DamagedValue, StoreRefused, TurnLost, Unavailable
+from manyhands.errors import DamagedValue, TurnLost, Unavailable
 from manyhands.fields import apply
 from manyhands.letters import Body, decode_body
 from manyhands.store.contract import Ahead, Commit, Committed, Ending, Turn
 from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async
+from manyhands_worker.delivery import RETRY, deliver, send
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Phase, Run
@@ -35,8 +36,6 @@ log = logging.getLogger("manyhands.turns")
 #: After so many events, or so many seconds, a session goes behind those that wait.
 TURNS_IN_A_ROW = 16
 SECONDS_IN_A_ROW = 0.1
-#: Seconds between two tries of a commit while Redis is away.
-COMMIT_RETRY = 0.25
 #: What tells this process's tokens from those of others. Asking the system for chance at every event costs 2 % of it.
 PROCESS = secrets.token_hex(8)
 _count = itertools.count()
@@ -71,7 +70,7 @@ class Sitting:
         self._ahead = deque(turn.ahead)
         return self._prepare(turn)
 
-    def _prepare(self, turn: Turn) -> Run:
+    def _prepare(self, turn: Turn, *, follows: bool = False) -> Run:
         try:
             body = decode_body(turn.body)
         except DamagedValue as error:
@@ -86,7 +85,7 @@ class Sitting:
             run = Run(turn, body, {}, {}, dev=True)
             run.damage = str(error)
         run.is_async = handler is not None and handler.is_async
-        self._parts.running.add(run)
+        self._parts.running.add(run, follows=follows)
         return run
 
     # --- before a handler ---
@@ -111,6 +110,11 @@ class Sitting:
             self._give_back(run, None, rings=False)
             return False
         return True
+
+    def give_back(self) -> None:
+        """Give back the event that comes next: others may have it sooner."""
+        if self.run is not None:
+            self._give_back(self.run, None)
 
     def refusal(self, run: Run) -> Ended | None:
         """Give the end of an event whose handler is not to run."""
@@ -138,12 +142,12 @@ class Sitting:
                 log.warning("%s | can't read which versions have workers: %s", run.output.source, error)
                 if self._parts.running.is_out_of_time:
                     raise
-                self._parts.running.pause(COMMIT_RETRY)
+                self._parts.running.pause(RETRY)
 
     def _give_back(self, run: Run, version: str | None, *, rings: bool = True) -> None:
         """Give the event back, not counted as an attempt; ring for the workers of a version that knows its handler."""
         with run.lock:
-            answer = self._send(run, partial(run.prepare, Ending.RETURN))
+            answer = send(self._parts, run, partial(run.prepare, Ending.RETURN))
             run.released = True
         self._parts.running.remove(run)
         if answer is not None and answer.ring is not None and rings:
@@ -166,7 +170,8 @@ class Sitting:
                 may_go_on = self._may_go_on()
                 ahead = len(self._ahead) if may_go_on else 0
                 next_token = new_token() if ahead or (may_go_on and goes_on) else None
-                commit = run.finish(ended, next_token, ahead, self._parts.listener.channel)
+                near = "" if self._parts.settings.one_task_per_event else self._parts.listener.channel
+                commit = run.finish(ended, next_token, ahead, near)
         if commit is None:
             # It is being detached this moment, or was taken over.
             self.finish_alone(run, ended)
@@ -194,7 +199,7 @@ class Sitting:
             version=commit.version,
             cancelled=False,
         )
-        return self._prepare(turn)
+        return self._prepare(turn, follows=True)
 
     def settle(self, answered: Sequence[Answered]) -> bool:
         """Take in what the store says of commits that were sent; tells whether another event is to be played.
@@ -210,9 +215,12 @@ class Sitting:
                 run.answered(commit, went_through)
             self._parts.running.remove(run)
             self.sent.remove(run)
-            self._count(run, lost=lost)
+            self._count(run, lost=isinstance(went_through, TurnLost))
             if isinstance(answer, Committed):
                 self._note_cancelled(commit, answer)
+        if self.run is not None:
+            # The store knows of it now: it began with the last of these commits.
+            self._parts.running.confirm(self.run)
         self.asked = time.monotonic()
         going_on = self._go_on(answered[-1][1], answers[-1])
         if self._settled is not None:
@@ -227,7 +235,7 @@ class Sitting:
                 self.run = None
         elif answer.ring is not None:
             self._table.ring(commit.session, answer.ring, answer.queue)
-        elif answer.turn is not None:
+        elif answer.turn is not None and not commit.ahead:
             if answer.turn.fields is None:
                 apply(self._fields, commit.ops)
             self.started = True
@@ -238,8 +246,9 @@ class Sitting:
         return False
 
     def _note_cancelled(self, commit: Commit, answer: Committed) -> None:
-        run = self.run
-        if answer.following is None or not answer.following.cancelled or run is None or run.token != commit.next_token:
+        # A commit that had to be sent again is answered with the whole of a turn that has been begun here already.
+        run, following = self.run, answer.following or (answer.turn if commit.ahead else None)
+        if following is None or not following.cancelled or run is None or run.token != commit.next_token:
             return
         if run.began is None:
             run.turn = replace(run.turn, cancelled=True)
@@ -251,7 +260,7 @@ class Sitting:
         answers = [answer for _, _, answer in answered]
         if all(isinstance(answer, Committed) for answer in answers):
             return [answer for answer in answers if answer is not None]
-        return [self._deliver(run, commit) for run, commit, _ in answered]
+        return [deliver(self._parts, run, commit) for run, commit, _ in answered]
 
     def left(self) -> None:
         """Note that an heir will read the answers to what was sent. Called by the watcher, before the heir begins."""
@@ -267,7 +276,7 @@ class Sitting:
         with run.lock:
             held_turn, run.released = not run.released, True
             is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
-            answer = self._send(run, partial(run.finish, ended, None)) if is_ours else None
+            answer = send(self._parts, run, partial(run.finish, ended, None)) if is_ours else None
         self._parts.running.remove(run)
         self._count(run, lost=answer is None)
         if answer is None:
@@ -351,48 +360,13 @@ class Sitting:
             if run.released:
                 return
             run.released = True
-            answer = self._send(run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
+            answer = send(self._parts, run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
         if answer:
             self._parts.running.detached(run)
             self._parts.meter.detached()
             if answer.ring is not None:
                 self._table.ring(run.session, answer.ring, answer.queue)
         self._bell.release()
-
-    # --- commits that are waited for ---
-
-    def _send(self, run: Run, make: Callable[[], Commit | None]) -> Committed | None:
-        """Send a commit until it is answered; what was unanswered goes first. None: the run was given up."""
-        while run.unanswered is not None:
-            if isinstance(self._deliver_unanswered(run, run.unanswered), TurnLost):
-                return None
-        commit = make()
-        if commit is None:
-            return None
-        answer = self._deliver_unanswered(run, commit)
-        return None if isinstance(answer, TurnLost) else answer
-
-    def _deliver_unanswered(self, run: Run, commit: Commit) -> Committed | TurnLost:
-        answer = self._deliver(run, commit)
-        run.answered(commit, answer)
-        return answer
-
-    def _deliver(self, run: Run, commit: Commit) -> Committed | TurnLost:
-        while True:
-            try:
-                return self._parts.store.commit(commit)
-            except TurnLost as error:
-                return error
-            except StoreRefused as error:
-                # It would be refused again and again. The event begins again when the lease has run out.
-                log.error("%s | can't be committed: %s", run.output.source, error)
-                return TurnLost(str(error))
-            except Unavailable as error:
-                log.warning("%s | can't commit, trying again: %s", run.output.source, error)
-                if self._parts.running.is_out_of_time:
-                    # Going down without Redis: another worker will take the event over.
-                    return TurnLost(str(error))
-                self._parts.running.pause(COMMIT_RETRY)
 
 
 def new_token() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
@@ -35,13 +36,20 @@ class Turns:
         self._playing = False
         #: Players whose handler is slow and not detached yet: each takes a slot.
         self._away: set[Player] = set()
+        #: Whether the player waits until fewer handlers run.
+        self._waits_for_room = False
+        #: Sessions to be begun at once, fewer where handlers have been slow lately: they would not all find a slot.
+        self._at_once = BATCH
+        #: Where sessions are rung whose queue is not known. Whoever takes them there passes them on.
+        self._queue = "" if "" in parts.queues else parts.queues[0]
+        parts.running.lag = self._lag
         #: Called with the player that a slow handler keeps, from the watcher's thread.
         self.on_leave: Callable[[Player], None] = _nothing
 
     def take(self, bells: Sequence[tuple[str, int]]) -> None:
         """Take the turns of the sessions that Celery names; returns when all are over or detached."""
         if self._parts.burning.declines():
-            self._parts.ringing.ring(bells)
+            self._parts.ringing.ring(bells, queue=self._queue)
             return
         batch = Batch(bells)
         with self._parts.running.slot():
@@ -53,19 +61,28 @@ class Turns:
         if self._add(bells):
             self._parts.threads.submit(self._play)
 
-    def play(self, bells: Iterable[Bell]) -> None:
-        """Play sessions on the caller's thread, unless a player is at work, who will."""
-        if self._add(bells):
+    def play(self, bells: Sequence[Bell]) -> None:
+        """Play sessions of which the caller has heard directly, on its thread, unless a player is at work, who will."""
+        if self._is_behind:
+            self._ring(bells)
+        elif self._add(bells):
             self._play()
 
     def ring(self, session: str, ring: int, queue: str) -> None:
         """See to it that a session which has more mail is played, here if this process serves its queue."""
         parts = self._parts
         ours = queue in parts.queues and not parts.running.stopping
-        if ours and len(self._waiting) < MANY and not parts.settings.one_task_per_event:
+        if ours and not self._is_behind and not parts.settings.one_task_per_event:
             self.put([Bell(session)])
         else:
             parts.ringing.ring([(session, ring)], queue=queue)
+
+    def is_full(self) -> bool:
+        """Tell whether as many handlers are slow as may hold their turns; fewer sessions are then begun at once."""
+        full = len(self._away) >= self._parts.concurrency
+        if full:
+            self._at_once = max(1, self._at_once // 2)
+        return full
 
     def handed_off(self, slow: Player, heir: Player) -> None:
         """Let another thread go on with what a player leaves to its heir. Called by the watcher."""
@@ -98,6 +115,7 @@ class Turns:
             player = Player(self._parts, self)
             if not self._is_done(player, lambda player=player, bells=bells: player.play(bells)):  # type: ignore[misc]
                 return
+            self._at_once = min(BATCH, 2 * self._at_once)
 
     def _go_on(self, heir: Player) -> None:
         if self._is_done(heir, heir.go_on):
@@ -113,23 +131,58 @@ class Turns:
             return not player.give_up()
 
     def _take(self) -> list[Bell]:
-        self._parts.running.wait_for_room()
+        """Take the bells that are played next; none where the thread is free."""
+        parts = self._parts
+        if not parts.running.has_room:
+            self._wait_for_room()
+        heard = parts.listener.heard()
         with self._lock:
-            stopping = self._parts.running.stopping
-            if stopping or not self._waiting or len(self._away) >= self._parts.concurrency:
-                bells = list(self._waiting) if stopping else []
-                self._waiting = deque() if stopping else self._waiting
+            self._waiting.extend(heard)
+            if parts.running.stopping:
+                # Others take them.
+                taken, self._waiting = list(self._waiting), deque()
+                self._playing = False
+            elif not self._waiting or len(self._away) >= parts.concurrency:
+                taken = self._take_direct()
                 self._playing = False
             else:
-                count = min(len(self._waiting), 1 if self._parts.settings.one_task_per_event else BATCH)
-                bells = [self._waiting.popleft() for _ in range(min(count, self._parts.running.room()))]
-        if not stopping:
-            return bells
-        # The process goes down: others take them.
-        self._parts.ringing.ring([(bell.session, bell.ring) for bell in bells])
+                count = 1 if parts.settings.one_task_per_event else min(self._at_once, parts.running.room())
+                return [self._waiting.popleft() for _ in range(min(count, len(self._waiting)))]
+        self._ring(taken)
+        return []
+
+    def _take_direct(self) -> list[Bell]:
+        """Take out what Celery has not brought: other workers may have it sooner. Call with the lock held."""
+        direct = [bell for bell in self._waiting if bell.batch is None]
+        self._waiting = deque(bell for bell in self._waiting if bell.batch is not None)
+        return direct
+
+    def _wait_for_room(self) -> None:
+        with self._lock:
+            self._waits_for_room = True
+            direct = self._take_direct()
+        self._ring(direct)
+        # Whoever waits here hears nothing.
+        self._parts.listener.replace(threading.current_thread())
+        self._parts.running.wait_for_room()
+        self._waits_for_room = False
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether other workers may be quicker than this one with what it has not begun."""
+        full = len(self._away) >= self._parts.concurrency
+        return full or self._waits_for_room or len(self._waiting) >= MANY
+
+    def _lag(self) -> float:
+        """Give the seconds for which the next bell has waited."""
+        with self._lock:
+            return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
+
+    def _ring(self, bells: Sequence[Bell]) -> None:
+        """Have sessions rung through Celery instead."""
+        self._parts.ringing.ring([(bell.session, bell.ring) for bell in bells], queue=self._queue)
         for bell in bells:
             bell.release()
-        return []
 
 
 def _nothing(_: Player) -> None:
