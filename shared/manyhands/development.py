@@ -18,6 +18,7 @@ from manyhands.logs import JSON, PLAIN
 from manyhands.readiness import ask_ready, free_port, page_url
 from manyhands.redis_binary import find_redis_binary
 from manyhands.reload import can_watch, code_changes
+from manyhands.setting_parsers import COMMON_QUEUE
 from manyhands.settings import Settings
 from manyhands.supervisor import Supervisor
 from manyhands.terminal import OWN_NAME, JsonTerminal, Terminal
@@ -92,13 +93,18 @@ class Development:
             self._start_worker(name, environ)
 
     def _start_worker(self, name: str, environ: dict[str, str]) -> None:
-        program = Program(name, manyhands("worker", self._app, "--log", self._log), environ)
+        program = Program(name, manyhands("worker", self._app, "--log", self._log, *self._queues()), environ)
         if self._reload:
             program = Program(
                 name, program.command, environ,
                 waits_after=frozenset({APP_IS_WRONG}), stops_after=frozenset({2, 3}), sign=IMPORT_RAISED,
             )  # fmt: skip
         self._workers[name] = self._supervisor.start(program)
+
+    def _queues(self) -> list[str]:
+        """Give the flag with which workers serve the queues of all routes: here nobody else does."""
+        queues = [COMMON_QUEUE, *(queue or COMMON_QUEUE for _, queue in self._settings.routes)]
+        return ["--queues", ",".join(dict.fromkeys(queues))] if self._settings.routes else []
 
     @contextlib.asynccontextmanager
     async def _background(self, redis: EmbeddedRedis | None, environ: dict[str, str]) -> AsyncIterator[None]:

@@ -249,6 +249,16 @@ def test_it_uses_the_redis_that_is_set_instead_of_its_own(processes: Processes, 
     assert not any("redis-server" in " ".join(arguments(pid)) for pid in dev.children)
 
 
+def test_it_runs_the_handlers_of_all_routes_by_itself(processes: Processes, app: Path) -> None:
+    routes = {"MANYHANDS_ROUTES": "incr*=gpu,start=slow"}
+    running = Dev(processes.manyhands("dev", str(app), "--port", "0", environ={**ALONE, **routes}))
+    with running.tab() as tab:
+        for handler in ("increment", "greet", "increment"):
+            tab.call(handler)
+
+        assert tab.state["counter"] == 2
+
+
 def test_what_it_keeps_beside_the_app_is_private_and_ignored_by_git(dev: Dev, app: Path) -> None:
     folder = app / ".manyhands"
 
