@@ -41,7 +41,10 @@ LOST = Metric(
 RUNG_AGAIN = Metric(
     "manyhands_worker_rung_again_total", Kind.COUNTER, "Sessions rung again, for a doorbell or a worker was lost."
 )
-METRICS = (EVENTS, EVENT, STAGES, HANDLERS, RUNS, DETACHED, TAKEOVERS, LOST, RUNG_AGAIN)
+ROUND_TRIPS = Metric(
+    "manyhands_worker_round_trips_total", Kind.COUNTER, "How often the process waited for answers of Redis' scripts."
+)
+METRICS = (EVENTS, EVENT, STAGES, HANDLERS, RUNS, DETACHED, TAKEOVERS, LOST, RUNG_AGAIN, ROUND_TRIPS)
 
 #: The outcome of an event whose handler has returned; the others are the codes of errors.
 OK = "ok"
@@ -133,8 +136,8 @@ class Meter:
         """Count sessions that were rung again."""
         self._count(RUNG_AGAIN, sessions)
 
-    def snapshot(self, in_turn: int, detached: int) -> Snapshot:
-        """Give all numbers as they are now, with those of the runs at work."""
+    def snapshot(self, in_turn: int, detached: int, round_trips: int = 0) -> Snapshot:
+        """Give all numbers as they are now, with those of the runs at work and of the store."""
         with self._lock:
             ran = {name: added([one.ran]) for name, one in self._handlers.items()}
             outcomes = {(name, how): n for name, one in self._handlers.items() for how, n in one.outcomes.items()}
@@ -149,6 +152,7 @@ class Meter:
             HANDLERS.family(ran),
             RUNS.family({"turn": in_turn, "detached": detached}),
             *(metric.family(counts.get(metric, 0)) for metric in (DETACHED, TAKEOVERS, LOST, RUNG_AGAIN)),
+            ROUND_TRIPS.family(round_trips),
             *process_families(),
         ]
 

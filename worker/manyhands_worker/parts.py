@@ -95,7 +95,7 @@ class Parts:
     def snapshot(self) -> Snapshot:
         """Give the process's numbers, for `/metrics`."""
         phases = Counter(run.phase for run in self.running.runs())
-        return self.meter.snapshot(phases[Phase.TURN], phases[Phase.DETACHED])
+        return self.meter.snapshot(phases[Phase.TURN], phases[Phase.DETACHED], self.store.round_trips)
 
     def start(self) -> None:
         """Start the threads that watch handlers and run async ones."""

@@ -286,6 +286,11 @@ class Store(Protocol):
 
     # --- both ---
 
+    @property
+    def round_trips(self) -> int:
+        """How often this process has waited for the store."""
+        ...
+
     def ping(self) -> None:
         """Raise `Unavailable` unless the store answers."""
         ...

@@ -69,6 +69,8 @@ class Lines:
         #: The line that was used last is lent first, so that few stay in use.
         self._free: list[Line] = []
         self._room = threading.BoundedSemaphore(POOL_SIZE)
+        #: How often a line was given back, each time after one wait for answers. Threads may lose a count: no harm.
+        self.round_trips = 0
 
     def close(self) -> None:
         """Close those that nobody uses."""
@@ -94,6 +96,7 @@ class Lines:
 
     def give_back(self, line: Line, *, broken: bool) -> None:
         """Give a line back; a broken one, or one with answers unread, is closed."""
+        self.round_trips += 1
         if broken or line.waiting:
             line.close()
         else:

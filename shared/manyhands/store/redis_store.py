@@ -66,6 +66,11 @@ class RedisStore:
         """Make a store; nothing is sent before the first act."""
         return cls(settings)
 
+    @property
+    def round_trips(self) -> int:
+        """How often this process has waited for answers to scripts."""
+        return self._lines.round_trips
+
     def close(self) -> None:
         """Close every connection."""
         self._lines.close()

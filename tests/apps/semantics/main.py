@@ -198,6 +198,11 @@ def append_outside_when_told(state, payload):
     state["log"] = [*state["log"], text]
 
 
+def sleep(state, payload):
+    state["sleeps"] = True
+    time.sleep(payload)
+
+
 def who():
     """Gives the process that runs it."""
     return os.getpid()
