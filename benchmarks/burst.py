@@ -3,8 +3,8 @@
     python benchmarks/burst.py [--events 100] [--bursts 30]
 
 Prints the Celery messages and the worker's round trips that a burst takes, its updates, how long it lasts, and the CPU
-of all processes together: first with sessions that no worker had before (so that Celery brings them), then with the same
-one again and again (so that its worker is told directly).
+of all processes together: first with sessions that no worker had before (so that Celery brings them), then with the
+same one again and again (so that its worker is told directly).
 """
 
 from __future__ import annotations

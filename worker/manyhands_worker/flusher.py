@@ -14,8 +14,9 @@ from manyhands_worker.running import Running
 
 log = logging.getLogger("manyhands.flusher")
 
-#: Seconds by which a flush may come early, so that runs that are due at almost the same time share a round trip.
-SLACK = 0.01
+#: The share of the interval by which a flush may come early, so that runs which are due at about the same time share a
+#: round trip, and thousands of them are not looked at for each.
+SLACK = 0.2
 
 
 class Flusher:
@@ -50,7 +51,7 @@ class Flusher:
         now = time.monotonic()
         since = self._running.detached_since()
         self._due = {run: self._due.get(run, began + self._interval) for run, began in since.items()}
-        due = [run for run, at in self._due.items() if at <= now + SLACK]
+        due = [run for run, at in self._due.items() if at <= now + SLACK * self._interval]
         for run in due:
             self._due[run] = max(self._due[run] + self._interval, now)
         if due:
@@ -61,6 +62,8 @@ class Flusher:
 
     def _commit(self, due: Iterable[Run]) -> None:
         prepared: list[tuple[Run, Commit]] = []
+        # Most have assigned nothing since.
+        due = [run for run in due if run.root.pending() or run.unanswered is not None]
         # A run whose lock is taken is just being committed by its own thread.
         locked = [run for run in due if run.lock.acquire(blocking=False)]
         try:

@@ -22,6 +22,8 @@ class Running:
         # Guards everything below; held for a moment.
         self._changed = threading.Condition()
         self._runs: set[Run] = set()
+        #: How many of them are of async handlers.
+        self._asynchronous = 0
         #: Those that began with a commit whose answer has not been read.
         self._unknown: set[Run] = set()
         self._detached: dict[Run, float] = {}
@@ -49,6 +51,7 @@ class Running:
         """Note a run that begins. `follows`: with a commit on its way, so that the store may not know it yet."""
         with self._changed:
             self._runs.add(run)
+            self._asynchronous += run.is_async
             if follows:
                 self._unknown.add(run)
 
@@ -67,7 +70,9 @@ class Running:
     def remove(self, run: Run) -> None:
         """Note that a run has ended."""
         with self._changed:
-            self._runs.discard(run)
+            if run in self._runs:
+                self._runs.remove(run)
+                self._asynchronous -= run.is_async
             self._unknown.discard(run)
             self._detached.pop(run, None)
             if self._repeat is run:
@@ -112,7 +117,7 @@ class Running:
     def room(self) -> int:
         """Give how many handlers may run beside those that do, at least 1."""
         with self._changed:
-            return max(1, min(self._max_plain, self._max_async) - len(self._runs))
+            return max(1, self._room())
 
     @property
     def has_room(self) -> bool:
@@ -150,11 +155,12 @@ class Running:
         return self._stopping.is_set()
 
     def _has_room(self) -> bool:
-        if self._stopping.is_set() or len(self._runs) < min(self._max_plain, self._max_async):
-            return True
-        asynchronous = sum(run.is_async for run in self._runs)
-        plain = len(self._runs) - asynchronous
-        return asynchronous < self._max_async and plain < self._max_plain
+        return self._stopping.is_set() or self._room() > 0
+
+    def _room(self) -> int:
+        # Of which kind the next ones are, nobody knows before they have begun.
+        plain = len(self._runs) - self._asynchronous
+        return min(self._max_plain - plain, self._max_async - self._asynchronous)
 
     def wait_until_idle(self, timeout: float) -> bool:
         """Wait until no run is left; tells whether that came true."""
