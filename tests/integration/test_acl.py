@@ -101,6 +101,24 @@ def test_users_with_these_rights_alone_run_events_of_every_kind(server: GuardedR
     assert server.denied() == []
 
 
+def test_a_queue_of_its_own_needs_the_two_patterns_that_the_documentation_names(
+    server: GuardedRedis, processes: Processes, namespace: str
+) -> None:
+    with contextlib.closing(server.client()) as client:
+        for user in ("manyhands-gateway", "manyhands-worker"):
+            client.execute_command("ACL", "SETUSER", user, f"~{namespace}.gpu*", f"~_kombu.binding*.{namespace}.gpu*")
+    common = {"MANYHANDS_APP": SEMANTICS, "MANYHANDS_ROUTES": "incr*=gpu"}
+    for queues in ("gpu", "turns"):
+        worker = processes.worker(SEMANTICS, "--queues", queues, environ={"REDIS_URL": server.worker, **common})
+        worker.wait_for_output("serving")
+    gateway, url = processes.gateway(environ={"REDIS_URL": server.gateway, **common})
+    gateway.wait_for_http(f"{url}/readyz")
+    with Tab(url) as tab:
+        for handler in ("increment", "async_increment", "increment"):
+            assert tab.call(handler)["ok"]
+    assert server.denied() == []
+
+
 def test_verifiers_and_a_takeover_need_no_other_rights(
     server: GuardedRedis, start: Start, processes: Processes
 ) -> None:

@@ -23,8 +23,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--processes", type=count, default=1, help="worker processes (default: %(default)s)")
     parser.add_argument(
-        "--concurrency", type=count, default=8, help="events that one process runs at a time (default: %(default)s)"
-    )
+        "--concurrency", type=count, default=8,
+        help="plain handlers of over 10 ms that one process runs at a time, until they are detached "
+        "(default: %(default)s)",
+    )  # fmt: skip
     add_log_flag(parser)
     # Of several processes: where each tells its numbers to the one that started it, and under which name.
     parser.add_argument("--siblings", type=_sibling, help=argparse.SUPPRESS)
