@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -23,7 +24,18 @@ from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits, waiting
-from manyhands.store.contract import Commit, Committed, Ending, Letter, Session, Store, Turn, Verdict
+from manyhands.store.contract import (
+    Begin,
+    Commit,
+    Committed,
+    Elsewhere,
+    Ending,
+    Letter,
+    Session,
+    Store,
+    Turn,
+    Verdict,
+)
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
 from support.redis_server import RedisServer
@@ -39,6 +51,12 @@ class Mail:
     client: str
     n: int
     attempts: int = 0
+    queue: str = ""
+
+    @property
+    def event(self) -> tuple[str, int]:
+        """What it is known by."""
+        return self.client, self.n
 
 
 @dataclass
@@ -53,6 +71,12 @@ class Model:
     detached: dict[str, Mail] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
     run: str | None = None
+    #: Tokens of runs whose handlers began.
+    began: set[str] = field(default_factory=set)
+    #: What the worker of the turn has of the mailbox beyond its first letter.
+    ahead: list[Mail] = field(default_factory=list)
+    #: Events that run, or count as running, and that someone wants to cancel.
+    cancels: set[tuple[str, int]] = field(default_factory=set)
     seq: int = 0
     written: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -68,13 +92,25 @@ class Model:
     def takes_over(self) -> None:
         """What `begin` does first: dead runs go back to the front of the mailbox."""
         if self.run is not None:
-            self.mailbox[0].attempts += 1
+            self.mailbox[0].attempts += self.run in self.began
             self.run = None
         dead = [token for token in self.detached if token not in self.alive]
         for token in reversed(dead):
             mail = self.detached.pop(token)
             mail.attempts += 1
             self.mailbox.insert(0, mail)
+
+    def goes_ahead(self) -> list[Mail]:
+        """What a worker gets beyond the first letter."""
+        queue = self.mailbox[0].queue
+        behind = () if self.detached else self.mailbox[1:16]
+        return list(takewhile(lambda one: not one.attempts and one.queue == queue, behind))
+
+    @property
+    def next_queue(self) -> str:
+        """Whose workers are to be rung."""
+        dead = sorted(token for token in self.detached if token not in self.alive)
+        return (self.detached[dead[0]] if dead else self.mailbox[0]).queue
 
     @property
     def has_dead(self) -> bool:
@@ -116,33 +152,69 @@ class StoreMachine(RuleBasedStateMachine):
         self.ks: dict[str, int] = {}
         self.events: dict[str, Mail] = {}
 
-    @rule(client=st.sampled_from(["c", "d"]), n=st.one_of(st.none(), st.integers(1, 8)))
-    def accept(self, client: str, n: int | None) -> None:
+    @rule(
+        client=st.sampled_from(["c", "d"]), n=st.one_of(st.none(), st.integers(1, 8)),
+        queue=st.sampled_from(["", "", "", "gpu"]),
+    )  # fmt: skip
+    def accept(self, client: str, n: int | None, queue: str) -> None:
         model = self.model
-        (receipt,) = self.store.accept([Letter(self.session, client, n, b"body")])
+        (receipt,) = self.store.accept([Letter(self.session, client, n, b"body", queue)])
         highest = max((one for of, one in model.accepted if of == client), default=0)
         number = highest + 1 if n is None else n
         assert (receipt.verdict, receipt.n) == (Verdict.ACCEPTED, number)
         assert receipt.duplicate == ((client, number) in model.accepted)
         if not receipt.duplicate:
             model.accepted.add((client, number))
-            model.mailbox.append(Mail(client, number))
+            model.mailbox.append(Mail(client, number, queue=queue))
 
-    @rule()
-    def begin(self) -> None:
+    @rule(starts=st.booleans(), queues=st.sampled_from([(), ("",), ("", "gpu"), ("gpu", "cpu"), ("cpu", "gpu", "x")]))
+    def begin(self, starts: bool, queues: tuple[str, ...]) -> None:
         model, token = self.model, self.new_token()
-        turn = self.store.begin(self.session, token)
+        (turn,) = self.store.begin_all([Begin(self.session, token, starts)], queues)
         if model.run is not None and model.run in model.alive:
             assert turn is None
             return
         model.takes_over()
-        self.check_turn(turn, token)
+        if queues and model.mailbox and model.mailbox[0].queue not in queues:
+            assert isinstance(turn, Elsewhere)
+            assert turn.queue == model.mailbox[0].queue
+            return
+        assert not isinstance(turn, Elsewhere)
+        self.check_turn(turn, token, starts=starts)
+
+    @precondition(lambda self: self.tokens)
+    @rule(data=st.data())
+    def start(self, data: st.DataObject) -> None:
+        """A handler begins that waited in its worker; sometimes one that was given up."""
+        token = data.draw(st.sampled_from([self.model.run or self.tokens[-1]] * 4 + self.tokens[-2:]))
+        stream = self.store.stream()
+        stream.start(self.session, token)
+        assert stream.flush()
+        assert stream.settle() == []
+        if token == self.model.run:
+            self.model.began.add(token)
+
+    @precondition(lambda self: self.model.accepted)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        model = self.model
+        event = data.draw(st.sampled_from(sorted(model.accepted)))
+        found = self.store.cancel(self.session, *event, (HEAD, TAIL), b"o")
+        waiting = [one.event for one in model.mailbox]
+        taken = 1 + len(model.ahead) if model.run else 0
+        assert found == (event in waiting or event in {one.event for one in model.detached.values()})
+        if event in waiting[taken:]:
+            del model.mailbox[waiting.index(event)]
+            model.ended.append(event)
+            model.seq += 1
+        elif found:
+            model.cancels.add(event)
 
     def new_token(self) -> str:
         self.tokens.append(f"{len(self.tokens):05d}-{secrets.token_hex(4)}")
         return self.tokens[-1]
 
-    def check_turn(self, turn: Turn | None, token: str) -> None:
+    def check_turn(self, turn: Turn | None, token: str, *, starts: bool = True) -> None:
         model = self.model
         if not model.mailbox:
             assert turn is None
@@ -150,9 +222,14 @@ class StoreMachine(RuleBasedStateMachine):
         first = model.mailbox[0]
         assert turn is not None
         assert (turn.client, turn.n, turn.attempt) == (first.client, first.n, first.attempts + 1)
+        assert (turn.queue, turn.cancelled) == (first.queue, first.event in model.cancels)
+        model.ahead = model.goes_ahead()
+        assert [(one.client, one.n) for one in turn.ahead] == [one.event for one in model.ahead]
         if turn.fields is not None:
             assert self.read(turn.fields) == model.state
         model.run = token
+        if starts:
+            model.began.add(token)
         model.alive.add(token)
         self.events[token] = first
 
@@ -166,22 +243,25 @@ class StoreMachine(RuleBasedStateMachine):
         path=st.sampled_from([("a",), ("a", "x"), ("a", "x", "z"), ("a", "y"), ("a", "y", "z"), ("b",), ("b", "x")]),
         value=st.one_of(st.none(), st.integers(0, 3), st.just({}), st.just({"x": 1}), st.just({"y": {"z": 2}})),
         goes_on=st.booleans(),
+        follows=st.booleans(),
         repeats=st.booleans(),
     )
     def commit(
-        self, data: st.DataObject, ending: Ending, path: tuple[str, ...], value: Any, goes_on: bool, repeats: bool
-    ) -> None:
+        self, data: st.DataObject, ending: Ending, path: tuple[str, ...], value: Any, goes_on: bool, follows: bool,
+        repeats: bool,
+    ) -> None:  # fmt: skip
         # Most often a run that is alive, sometimes one that has ended or was given up.
         live = [token for token in (self.model.run, *self.model.detached) if token]
         token = data.draw(st.sampled_from(live * 4 + self.tokens[-2:]))
         model, mail = self.model, self.events.get(token, Mail("c", 99))
         self.ks[token] = self.ks.get(token, 0) + 1
         next_token = self.new_token() if goes_on else None
+        in_turn = model.run == token
+        ahead = len(model.ahead) if in_turn and next_token and ending is Ending.FINAL and follows else 0
         commit = Commit(
             self.session, token, self.ks[token], ending, ops=self.ops(path, value), update=(HEAD, TAIL),
-            client=mail.client, n=mail.n, outcome=b"o", next_token=next_token,
+            client=mail.client, n=mail.n, outcome=b"o", next_token=next_token, ahead=ahead,
         )  # fmt: skip
-        in_turn = model.run == token
         if not in_turn and token not in model.detached:
             with pytest.raises(TurnLost):
                 self.store.commit(commit)
@@ -196,7 +276,33 @@ class StoreMachine(RuleBasedStateMachine):
         self.write(path, value)
         model.seq += 1
         assert answer.seq == model.seq
-        self.end_in_turn(token, ending, next_token, answer) if in_turn else self.end_detached(token, ending)
+        if not in_turn:
+            self.end_detached(token, ending)
+        elif ahead and next_token:
+            self.follow(next_token, answer)
+        else:
+            self.end_in_turn(token, ending, next_token, answer)
+
+    def follow(self, token: str, answer: Committed) -> None:
+        """An event has ended, and the next one begun whose letter the worker has."""
+        model = self.model
+        self.strike_off(model.mailbox.pop(0))
+        following = model.ahead.pop(0)
+        assert following is model.mailbox[0]
+        if answer.following is None:
+            # It was sent twice: the answer is the whole turn.
+            self.check_turn(answer.turn, token)
+            return
+        assert answer.turn is None
+        assert answer.following.cancelled == (following.event in model.cancels)
+        model.run = token
+        model.began.add(token)
+        model.alive.add(token)
+        self.events[token] = following
+
+    def strike_off(self, ended: Mail) -> None:
+        self.model.ended.append(ended.event)
+        self.model.cancels.discard(ended.event)
 
     @precondition(lambda self: self.kept)
     @rule(data=st.data())
@@ -232,18 +338,19 @@ class StoreMachine(RuleBasedStateMachine):
         if ending is Ending.PARTIAL:
             assert answer.turn is None
             return
-        model.run = None
+        model.run, queue = None, model.mailbox[0].queue
         if ending is Ending.DETACH:
             model.detached[token] = model.mailbox.pop(0)
             model.alive.add(token)
         elif ending is Ending.FINAL:
-            ended = model.mailbox.pop(0)
-            model.ended.append((ended.client, ended.n))
-        if next_token and not model.has_dead:
+            self.strike_off(model.mailbox.pop(0))
+        waits = bool(model.mailbox or model.has_dead)
+        if next_token and not model.has_dead and (not waits or model.next_queue == queue):
             self.check_turn(answer.turn, next_token)
         else:
             assert answer.turn is None
-            assert (answer.ring is not None) == bool(model.mailbox or model.has_dead)
+            assert (answer.ring is not None) == waits
+            assert answer.queue == (model.next_queue if waits else "")
 
     def end_detached(self, token: str, ending: Ending) -> None:
         model = self.model
@@ -251,7 +358,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         mail = model.detached.pop(token)
         if ending is Ending.FINAL:
-            model.ended.append((mail.client, mail.n))
+            self.strike_off(mail)
         else:
             model.mailbox.insert(1 if model.run else 0, mail)
 

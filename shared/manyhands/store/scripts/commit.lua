@@ -205,7 +205,8 @@ end
 local ended
 if ending == 'detach' then
   if not some_detached then call('HSET', META, 'floor', version) end
-  call('HSET', DETACHED, token, call('LPOP', MAILBOX))
+  ended = call('LPOP', MAILBOX)
+  call('HSET', DETACHED, token, ended)
   mortal(DETACHED)
   take_lease(token)
   count_detached()
