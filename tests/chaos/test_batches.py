@@ -67,6 +67,41 @@ def test_a_killer_in_a_batch_uses_up_its_own_attempts_alone(fleet_of: FleetOf, t
     assert len(lines) == 91
 
 
+def test_what_waits_in_a_batch_can_be_cancelled(fleet_of: FleetOf, tmp_path: Path) -> None:
+    fleet = fleet_of(app=CROWD, workers=1)
+    journal = tmp_path / "journal"
+    tabs = [fleet.tab() for _ in range(60)]
+    fleet.workers[0].kill()
+    numbers = {tab: tab.fire("note_and_sleep", [str(journal), "x", 0.006]) for tab in tabs}
+    for tab, n in numbers.items():
+        tab.wait_accepted(n)
+    fleet.add_worker()
+    wait_for_lines(journal, 1)
+    for tab, n in numbers.items():
+        tab.cancel(n)
+    ends = [tab.wait_done(n) for tab, n in numbers.items()]
+    cancelled = [end for end in ends if end["error"]]
+    assert {end["error"]["code"] for end in cancelled} == {Failure.CANCELLED}
+    assert len(cancelled) >= 20
+    began = [line for line in journal.read_text().splitlines() if line.startswith("began")]
+    assert len(began) == len(tabs) - len(cancelled)
+
+
+@pytest.mark.parametrize("handler", ["count", "count_async"])
+def test_what_waits_behind_an_event_can_be_cancelled(fleet_of: FleetOf, handler: str) -> None:
+    fleet = fleet_of(app=CROWD, workers=1, environ={"MANYHANDS_TURN_LIMIT": "5"})
+    tab = fleet.tab()
+    warm_up(tab)
+    first = tab.fire("sleep", 0.5)
+    behind = [tab.fire(handler) for _ in range(6)]
+    tab.wait_accepted(behind[-1])
+    for n in behind[1::2]:
+        tab.cancel(n)
+    codes = [(tab.wait_done(n)["error"] or {}).get("code") for n in behind]
+    assert codes == [None, Failure.CANCELLED] * 3
+    assert tab.wait_done(first)["ok"]
+
+
 def test_async_handlers_that_come_in_batches_keep_no_connection(fleet_of: FleetOf) -> None:
     # A process has 32 of them.
     fleet = fleet_of(app=CROWD, workers=1)

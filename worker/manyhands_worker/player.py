@@ -36,6 +36,8 @@ log = logging.getLogger("manyhands.turns")
 GROUP, GATHER = 16, 0.002
 #: Seconds after which the store is asked before a session's next event begins: someone may have cancelled it.
 ASK_AFTER = 0.005
+#: The same before its first event begins, behind the other sessions of its batch.
+WAITED_LONG = 0.025
 
 
 class Table(Protocol):
@@ -184,6 +186,8 @@ class Player:
             self._settle()
             if sitting.run is not run:
                 return None
+        if not sitting.started and time.monotonic() - sitting.asked > WAITED_LONG:
+            self._look_for_cancels(sitting)
         if not sitting.is_for_us(run):
             return None
         if refused := sitting.refusal(run):
@@ -198,6 +202,17 @@ class Player:
             sitting.spawn(run)
             return None
         return self._call(sitting, run)
+
+    def _look_for_cancels(self, sitting: Sitting) -> None:
+        """Ask which of the events that have waited here are to be cancelled: one question for all of them."""
+        waiting = {one: one.run for one in (sitting, *self._rest) if one.run is not None and not one.started}
+        try:
+            answers = self._parts.store.refresh_all([(run.session, run.version) for run in waiting.values()])
+        except Unavailable as error:
+            log.warning("can't ask what was cancelled: %s", error)
+            return
+        for one, answer in zip(waiting, answers, strict=True):
+            one.take_in(answer)
 
     def _may_gather(self, sitting: Sitting, run: Run) -> bool:
         """Tell whether a handler may begin before what has been gathered is sent."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from manyhands.errors import DamagedValue, TurnLost, Unavailable
 from manyhands.fields import apply
 from manyhands.letters import Body, decode_body
-from manyhands.store.contract import Ahead, Commit, Committed, Ending, Turn
+from manyhands.store.contract import Ahead, Commit, Committed, Ending, Refresh, Turn
 from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async
@@ -254,6 +254,12 @@ class Sitting:
             run.turn = replace(run.turn, cancelled=True)
         else:
             run.cancel()
+
+    def take_in(self, refresh: Refresh | None) -> None:
+        """Note whether the event that waits here is to be cancelled."""
+        self.asked, run = time.monotonic(), self.run
+        if refresh is not None and run is not None and (run.turn.client, run.turn.n) in refresh.cancelled:
+            run.turn = replace(run.turn, cancelled=True)
 
     def _recover(self, answered: Sequence[Answered]) -> list[Committed | TurnLost]:
         """Send again what may not have been written, in order; commits know when they were written before."""
