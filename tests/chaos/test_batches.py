@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -65,6 +66,31 @@ def test_a_killer_in_a_batch_uses_up_its_own_attempts_alone(fleet_of: FleetOf, t
     assert lines.pop("killer") == attempts
     assert set(lines.values()) == {1}
     assert len(lines) == 91
+
+
+@pytest.mark.parametrize("seconds", [0.006, 0.02], ids=["quick", "slow"])
+def test_a_worker_that_goes_gives_back_the_rest_of_its_batch(
+    fleet_of: FleetOf, tmp_path: Path, seconds: float
+) -> None:
+    # With a lease of a minute, what is not given back would wait for so long.
+    fleet = fleet_of(app=CROWD, workers=1, environ={"MANYHANDS_LEASE": "60"})
+    journal = tmp_path / "journal"
+    tabs = [fleet.tab() for _ in range(60)]
+    fleet.workers[0].kill()
+    numbers = {tab: tab.fire("note_and_sleep", [str(journal), "x", seconds]) for tab in tabs}
+    for tab, n in numbers.items():
+        tab.wait_accepted(n)
+    going = fleet.add_worker()
+    wait_for_lines(journal, 1)
+    going.send(signal.SIGTERM)
+    assert going.wait_for_exit() == 0
+    before = len(wait_for_lines(journal, 2)) // 2
+    assert before < 50
+    fleet.add_worker()
+    for tab, n in numbers.items():
+        assert tab.wait_done(n)["ok"]
+    began = [line for line in journal.read_text().splitlines() if line.startswith("began")]
+    assert len(began) == 60
 
 
 def test_what_waits_in_a_batch_can_be_cancelled(fleet_of: FleetOf, tmp_path: Path) -> None:

@@ -104,7 +104,9 @@ class Model:
         """What a worker gets beyond the first letter."""
         queue = self.mailbox[0].queue
         behind = () if self.detached else self.mailbox[1:16]
-        return list(takewhile(lambda one: not one.attempts and one.queue == queue, behind))
+        return list(
+            takewhile(lambda one: not one.attempts and one.queue == queue and one.event not in self.cancels, behind)
+        )
 
     @property
     def next_queue(self) -> str:

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Protocol
 
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
@@ -219,12 +219,16 @@ class Player:
         if not self._proved_quick(run):
             return False
         if not sitting.started:
-            # With it, the next ones of the batch: it is they who come next.
-            for one in (sitting, *islice(self._rest, GROUP - 1)):
-                if one.run is not None and self._proved_quick(one.run):
+            # With it, the next ones of the batch: it is they who come next, and nothing that may kill comes between.
+            for one in takewhile(self._is_one_quick, (sitting, *islice(self._rest, GROUP - 1))):
+                if one.run is not None:
                     self._start(one, one.run)
             return False
         return self._gathered < GROUP and (not self._gathered or time.monotonic() - self._gathering < GATHER)
+
+    def _is_one_quick(self, sitting: Sitting) -> bool:
+        run = sitting.run
+        return run is not None and not sitting.has_more and run.turn.attempt == 1 and self._proved_quick(run)
 
     def _proved_quick(self, run: Run) -> bool:
         parts = self._parts

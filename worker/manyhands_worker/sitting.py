@@ -95,6 +95,11 @@ class Sitting:
         """Whether the commits before the next event have to be answered before it begins."""
         return self.run is not None and (self.run.is_async or self.run.body.handler not in self._parts.app.handlers)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether events follow the next one of which nothing is known yet."""
+        return bool(self._ahead)
+
     def is_for_us(self, run: Run) -> bool:
         """Tell whether to run an event here and now; if not, it is given back."""
         if self._parts.running.stopping and not self.started:

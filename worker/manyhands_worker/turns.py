@@ -71,8 +71,8 @@ class Turns:
     def ring(self, session: str, ring: int, queue: str) -> None:
         """See to it that a session which has more mail is played, here if this process serves its queue."""
         parts = self._parts
-        ours = queue in parts.queues and not parts.running.stopping
-        if ours and not self._is_behind and not parts.settings.one_task_per_event:
+        ours = queue in parts.queues and not parts.settings.one_task_per_event
+        if ours and not self._is_behind:
             self.put([Bell(session)])
         else:
             parts.ringing.ring([(session, ring)], queue=queue)
@@ -171,7 +171,7 @@ class Turns:
     def _is_behind(self) -> bool:
         """Whether other workers may be quicker than this one with what it has not begun."""
         full = len(self._away) >= self._parts.concurrency
-        return full or self._waits_for_room or len(self._waiting) >= MANY
+        return full or self._waits_for_room or len(self._waiting) >= MANY or self._parts.running.stopping
 
     def _lag(self) -> float:
         """Give the seconds for which the next bell has waited."""

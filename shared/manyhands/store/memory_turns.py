@@ -147,7 +147,12 @@ class MemoryTurns:
         record.began = token if starts else record.began
         self._take_lease(record, token)
         behind = () if record.detached else islice(record.mailbox, 1, 16)
-        ahead = list(takewhile(lambda one: not one.lost_runs and one.queue == mail.queue, behind))
+        ahead = list(
+            takewhile(
+                lambda one: not one.lost_runs and one.queue == mail.queue and (one.client, one.n) not in record.cancels,
+                behind,
+            )
+        )
         record.taken = len(ahead) + 1
         return Turn(
             session=record.session,

@@ -3,6 +3,11 @@
 -- Letters, and their bytes, that a worker gets beyond the first.
 local LETTERS_AHEAD, BYTES_AHEAD = 15, 262144
 
+local function is_cancelled(letter)
+  local n, client = read_letter(letter)
+  return call('SISMEMBER', CANCELS, event_key(client, n)) == 1
+end
+
 -- Begins the first letter of the mailbox under a token. `known`: the version of the fields that the caller has; `brief`:
 -- whether it knows what the session was created with; `began`: whether the handler begins at once; `meta`: fence, ver,
 -- loose, asked, defaults, version, info.
@@ -16,6 +21,8 @@ local function begin_first(token, known, brief, began, meta)
     size = size + #letters[i]
     -- One that was lost before begins in a batch of its own.
     if string.byte(letters[i]) > 0 or size > BYTES_AHEAD or queue_of(letters[i]) ~= queue then break end
+    -- Nor does the worker begin what it would have to ask for.
+    if meta[4] == '1' and is_cancelled(letters[i]) then break end
     ahead[#ahead + 1] = letters[i]
   end
   local fence = tonumber(meta[1]) + 1
