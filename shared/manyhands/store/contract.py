@@ -379,10 +379,7 @@ class Store(Protocol):
         ...
 
     def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
-        """Read what changed in sessions since `(session, version)`, in one round trip; None where nothing did.
-
-        A session with an event to be cancelled is always answered.
-        """
+        """Read what changed in sessions since `(session, version)`; None where nothing did, nor is to be cancelled."""
         ...
 
     def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
@@ -398,8 +395,5 @@ class Store(Protocol):
         ...
 
     def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
-        """Tell whether the caller is the one who looks for overdue runs in this second, of all who serve its queues.
-
-        One who is `idle` finds more, and must not be kept from it by another who is busy: each kind has its own.
-        """
+        """Tell whether the caller looks for what is overdue this second, of all who are as `idle` and serve its queues."""
         ...
