@@ -379,7 +379,7 @@ class Store(Protocol):
         ...
 
     def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
-        """Read what changed in sessions since `(session, version)`; None where nothing did, nor is to be cancelled."""
+        """Read what changed in sessions since `(session, version)`; None where nothing did or is to be cancelled."""
         ...
 
     def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
@@ -395,5 +395,5 @@ class Store(Protocol):
         ...
 
     def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
-        """Tell whether the caller looks for what is overdue this second, of all who are as `idle` and serve its queues."""
+        """Tell whether the caller looks for overdue runs this second, of all who are as `idle` with its queues."""
         ...
