@@ -152,7 +152,9 @@ class Sitting:
     def _give_back(self, run: Run, version: str | None, *, rings: bool = True) -> None:
         """Give the event back, not counted as an attempt; ring for the workers of a version that knows its handler."""
         with run.lock:
-            answer = send(self._parts, run, partial(run.prepare, Ending.RETURN))
+            # Of many sessions, each would wait for a Redis that is silent. Their leases run out instead.
+            late = self._parts.running.is_out_of_time
+            answer = None if late else send(self._parts, run, partial(run.prepare, Ending.RETURN))
             run.released = True
         self._parts.running.remove(run)
         if answer is not None and answer.ring is not None and rings:
