@@ -17,7 +17,7 @@ from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 CROWD = str(Path(__file__).parent.parent / "apps" / "crowd")
-#: A bell that nobody answers is rung again after a second, by a look that comes once a second; a busy machine gets more.
+#: A bell that nobody answers is rung again after a second, by a look once a second; a busy machine gets more.
 FOUND = 8.0
 
 FleetOf = Callable[..., Fleet]
