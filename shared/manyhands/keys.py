@@ -6,7 +6,10 @@ A session's keys carry the hash tag of its partition, so that all of an atomic a
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from manyhands.setting_parsers import COMMON_QUEUE
 
 #: How many partitions sessions are spread over. A reaper looks into each once a second; stored for ever.
 PARTITIONS = 256
@@ -111,13 +114,13 @@ class Keys:
         """String that expires: the last count of what waits."""
         return f"{self.namespace}:{{app}}:waiting"
 
-    def workers(self) -> str:
-        """Pattern of the channels on which worker processes hear of sessions."""
-        return f"{self.namespace}:worker:*"
+    def worker(self, process: str, queues: Sequence[str] = ("",)) -> str:
+        """Channel on which a worker process that serves these queues hears of sessions whose last turn it had.
 
-    def worker(self, process: str) -> str:
-        """Channel on which a worker process hears of sessions whose last turn it had."""
-        return f"{self.namespace}:worker:{process}"
+        With `*` for the process, the pattern of the channels of all that serve the same.
+        """
+        served = "+".join(sorted(queue or COMMON_QUEUE for queue in queues))
+        return f"{self.namespace}:worker:{served}:{process}"
 
     def queue(self, version: str | None = None, name: str = "") -> str:
         """Celery's queue of doorbells, the common one unless it is named; with a version, the one that only workers of

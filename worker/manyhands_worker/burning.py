@@ -37,9 +37,14 @@ KNOWN_FOR = 0.5
 class Burning:
     """The thread that looks. It sleeps while every handler is quick."""
 
-    def __init__(self, store: Store, running: Running, listener: Listener, waiting: Callable[[], int]) -> None:
-        """`waiting` gives how many doorbells lie in this process's queues. Raises `Unavailable`."""
+    def __init__(
+        self, store: Store, running: Running, listener: Listener, alike: str, waiting: Callable[[], int]
+    ) -> None:
+        """`alike` is the pattern of the channels of those that serve the same queues; `waiting` gives how many doorbells
+        lie in this process's queues, and raises `Unavailable`.
+        """
         self._store, self._running, self._listener, self._waiting = store, running, listener, waiting
+        self._alike = alike
         #: Called when doorbells may be taken again.
         self.on_calm: Callable[[], None] = _nothing
         self._holds = False
@@ -103,13 +108,16 @@ class Burning:
         else:
             if not self._running.stopping:
                 self._listener.go_on()
+                if self._running.stopping:
+                    # It was told to go this moment.
+                    self._listener.pause()
             self.on_calm()
 
     def _others_listen(self) -> bool:
         at, others = self._others
         if time.monotonic() - at > KNOWN_FOR:
             try:
-                others = self._store.others_listen(self._listener.name)
+                others = self._store.others_listen(self._listener.name, self._alike)
             except Unavailable:
                 others = False
             self._others = (time.monotonic(), others)

@@ -65,11 +65,11 @@ class Parts:
         *, concurrency: int, queues: tuple[str, ...],
     ) -> Parts:  # fmt: skip
         """Make them; no thread runs before `start`."""
-        channel = Keys(settings.namespace).worker(secrets.token_hex(8))
+        keys = Keys(settings.namespace)
         # A thread for every slot and every detached handler, and some that finish commits meanwhile.
         threads = settings.max_detached[0] + 2 * concurrency + 16
         running = Running(settings.max_detached, concurrency)
-        listener = Listener(settings.redis, channel)
+        listener = Listener(settings.redis, keys.worker(secrets.token_hex(8), queues))
         return cls(
             settings=settings,
             store=store,
@@ -87,7 +87,7 @@ class Parts:
             sessions=KnownSessions(),
             durations=Durations(),
             listener=listener,
-            burning=Burning(store, running, listener, lambda: ringing.waiting(queues)),
+            burning=Burning(store, running, listener, keys.worker("*", queues), lambda: ringing.waiting(queues)),
             queues=queues,
             concurrency=concurrency,
         )

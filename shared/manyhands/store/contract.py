@@ -390,8 +390,8 @@ class Store(Protocol):
         """
         ...
 
-    def others_listen(self, channel: str) -> bool:
-        """Tell whether a worker process listens on another channel than this one."""
+    def others_listen(self, channel: str, pattern: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one, of those that a pattern fits."""
         ...
 
     def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from manyhands import fields as field_ops
 from manyhands.settings import Settings
@@ -233,9 +234,9 @@ class MemoryStore(MemoryTurns):
         # Mail that was never rung and has no lease that ran out cannot be: accept rings at once.
         return bool(record.mailbox) or bool(self._dead_runs(record))
 
-    def others_listen(self, channel: str) -> bool:
-        """Tell whether a worker process listens on another channel than this one."""
-        return bool(self.listening - {channel})
+    def others_listen(self, channel: str, pattern: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one, of those that a pattern fits."""
+        return any(fnmatchcase(one, pattern) for one in self.listening - {channel})
 
     def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
         """Tell whether the caller is the one who looks for overdue runs; there is only one."""

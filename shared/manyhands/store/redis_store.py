@@ -287,9 +287,9 @@ class RedisStore:
         found = self._guard(lambda: self._client.set(key, b"1", nx=True, px=limits.REAPER_INTERVAL))
         return bool(found)
 
-    def others_listen(self, channel: str) -> bool:
-        """Tell whether a worker process listens on another channel than this one."""
-        listening = self._guard(lambda: self._client.pubsub_channels(self.keys.workers()))
+    def others_listen(self, channel: str, pattern: str) -> bool:
+        """Tell whether a worker process listens on another channel than this one, of those that a pattern fits."""
+        listening = self._guard(lambda: self._client.pubsub_channels(pattern))
         return any(one.decode() != channel for one in listening)
 
     # --- scripts ---
