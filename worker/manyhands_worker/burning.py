@@ -40,8 +40,8 @@ class Burning:
     def __init__(
         self, store: Store, running: Running, listener: Listener, alike: str, waiting: Callable[[], int]
     ) -> None:
-        """`alike` is the pattern of the channels of those that serve the same queues; `waiting` gives how many doorbells
-        lie in this process's queues, and raises `Unavailable`.
+        """`alike` is the pattern of the channels of those that serve the same queues; `waiting` gives how many
+        doorbells lie in this process's queues, and raises `Unavailable`.
         """
         self._store, self._running, self._listener, self._waiting = store, running, listener, waiting
         self._alike = alike

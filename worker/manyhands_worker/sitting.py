@@ -289,7 +289,8 @@ class Sitting:
         with run.lock:
             held_turn, run.released = not run.released, True
             is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
-            answer = send(self._parts, run, partial(run.finish, ended, None)) if is_ours else None
+            finish = partial(run.finish, ended, None, near=self._parts.listener.channel)
+            answer = send(self._parts, run, finish) if is_ours else None
         self._parts.running.remove(run)
         self._count(run, lost=answer is None)
         if answer is None:
