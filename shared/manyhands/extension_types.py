@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import msgpack
 
+from manyhands import types
 from manyhands.copies import still
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.packing import array_header
@@ -46,55 +47,61 @@ class Extension(NamedTuple):
     view: Callable[[Any], object]
 
 
-def _pack_zone(zone: tzinfo | None) -> object:
+def pack_zone(zone: tzinfo | None) -> object:
+    """Describe a time zone. Raises `NotSerialisable`."""
     if zone is None:
         return None
     if zone is UTC:
         return "UTC"
     if isinstance(zone, ZoneInfo) and zone.key:
-        return zone.key
+        # As text it would be taken for the UTC of `datetime`.
+        return [zone.key] if zone.key == "UTC" else zone.key
     if type(zone) is timezone:
-        offset = zone.utcoffset(None)
-        return [offset.days, offset.seconds, offset.microseconds]
+        offset, name = zone.utcoffset(None), zone.tzname(None)
+        named = [name] if name != timezone(offset).tzname(None) else []
+        return [offset.days, offset.seconds, offset.microseconds, *named]
     raise NotSerialisable((), f"a time zone of type {_name(type(zone))}", "use zoneinfo.ZoneInfo or datetime.timezone")
 
 
-def _unpack_zone(packed: Any) -> tzinfo | None:
+def unpack_zone(packed: Any) -> tzinfo | None:
+    """Make a time zone; a name is looked up among those of the system and of tzdata."""
     if packed is None:
         return None
     if packed == "UTC":
         return UTC
     if isinstance(packed, str):
         return ZoneInfo(packed)
-    return timezone(timedelta(*packed))
+    if len(packed) == 1:
+        return ZoneInfo(packed[0])
+    return timezone(timedelta(*packed[:3]), *packed[3:])
 
 
 def _pack_datetime(value: datetime) -> object:
-    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, _pack_zone(value.tzinfo)]
+    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, pack_zone(value.tzinfo)]
 
 
 def _unpack_datetime(packed: Any) -> datetime:
     text, fold, zone = packed
-    return datetime.fromisoformat(text).replace(fold=fold, tzinfo=_unpack_zone(zone))
+    return datetime.fromisoformat(text).replace(fold=fold, tzinfo=unpack_zone(zone))
 
 
 def _pack_time(value: time) -> object:
-    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, _pack_zone(value.tzinfo)]
+    return [value.replace(tzinfo=None, fold=0).isoformat(), value.fold, pack_zone(value.tzinfo)]
 
 
 def _unpack_time(packed: Any) -> time:
     text, fold, zone = packed
-    return time.fromisoformat(text).replace(fold=fold, tzinfo=_unpack_zone(zone))
+    return time.fromisoformat(text).replace(fold=fold, tzinfo=unpack_zone(zone))
 
 
 def _pack_dataclass(value: Any) -> object:
     content = {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if hasattr(value, one.name)}
-    return [*_pack_class(type(value)), still(content)]
+    return [*pack_class(type(value)), still(content)]
 
 
 def _unpack_dataclass(packed: Any) -> object:
     module, name, content = packed
-    cls = _find_class(module, name)
+    cls = find_class(module, name)
     if not dataclasses.is_dataclass(cls):
         raise DamagedValue(f"{module}.{name} is not a dataclass")
     known = {one.name for one in dataclasses.fields(cls)}
@@ -111,7 +118,7 @@ def _view_dataclass(value: Any) -> object:
 
 def _unpack_enum(packed: Any) -> object:
     module, name, member = packed
-    cls = _find_class(module, name)
+    cls = find_class(module, name)
     if not issubclass(cls, Enum):
         raise DamagedValue(f"{module}.{name} is not an Enum")
     try:
@@ -123,16 +130,18 @@ def _unpack_enum(packed: Any) -> object:
 def _pack_enum(value: Enum) -> object:
     # A combination of flags has no name of its own.
     named = value.name if value.name in type(value).__members__ else [value.value]
-    return [*_pack_class(type(value)), named]
+    return [*pack_class(type(value)), named]
 
 
-def _pack_class(cls: type) -> list[str]:
+def pack_class(cls: type) -> list[str]:
+    """Give a class's module and name. Raises `NotSerialisable` for one that nobody finds by them."""
     if "<locals>" in cls.__qualname__:
         raise NotSerialisable((), f"a {_name(cls)} whose class is defined inside a function", "define it in a module")
     return [cls.__module__, cls.__qualname__]
 
 
-def _find_class(module: str, name: str) -> type:
+def find_class(module: str, name: str) -> type:
+    """Find a class that the app has loaded. Raises `DamagedValue`."""
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         # Not `getattr`: a module may have a `__getattr__` that imports what it is asked for.
@@ -145,14 +154,14 @@ def _find_class(module: str, name: str) -> type:
 def _in_order(values: Collection[Any]) -> list[Any]:
     # A set of strings has another order in every process: equal sets are to be stored and shown alike, so that the
     # hash of an app's defaults is the same in all its workers. Where values might not compare, their bytes do.
-    return sorted(values, key=None if _compare(values) else _pack)
+    return sorted(values, key=None if _compare(values) else pack_item)
 
 
 def _pack_set(values: Collection[Any]) -> object:
     if _compare(values):
         return sorted(values)
     # Each value is packed once: twice at every level would be 2^30 times for sets within 30 others.
-    return _Packed(array_header(len(values)) + b"".join(sorted(map(_pack, values))))
+    return join_packed(*sorted(map(pack_item, values)))
 
 
 def _compare(values: Collection[Any]) -> bool:
@@ -205,6 +214,9 @@ def find_extension(value: object) -> Extension:
         return ENUM
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return DATACLASS
+    of_library: Extension | None = types.find(value)
+    if of_library:
+        return of_library
     cure = "assign plain data such as numbers, text, lists and dicts instead"
     raise NotSerialisable((), f"a value of type {_name(type(value))}", cure)
 
@@ -215,16 +227,22 @@ def pack_extension(value: object) -> object:
         return dict(plain_dict(value).items())
     extension = find_extension(value)
     content = extension.pack(value)
-    return msgpack.ExtType(extension.code, content if type(content) is _Packed else _pack(content))
+    return msgpack.ExtType(extension.code, content if type(content) is _Packed else pack_item(content))
 
 
-def _pack(content: object) -> Any:
+def join_packed(*items: bytes) -> bytes:
+    """Make the content of an extension, a list, of items that are encoded already."""
+    return _Packed(array_header(len(items)) + b"".join(items))
+
+
+def pack_item(content: object) -> Any:
+    """Encode something that is storable."""
     return msgpack.packb(content, default=pack_extension, strict_types=True)
 
 
 def unpack_extension(code: int, data: bytes, depth: int = 1) -> object:
     """Unpack an extension; msgpack's `ext_hook`. Raises `DamagedValue` for an unknown code, and within too many."""
-    extension = BY_CODE.get(code)
+    extension = BY_CODE.get(code) or types.find_code(code)
     if extension is None:
         raise DamagedValue(f"extension type {code} is unknown to this version")
     if depth > MAX_NESTING:

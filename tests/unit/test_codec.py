@@ -69,7 +69,13 @@ class OddZone(tzinfo):
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-ZONES = st.sampled_from([None, UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=-3, seconds=1)), UTC])
+ZONES = st.sampled_from(
+    [
+        *(None, UTC, ZoneInfo("UTC"), ZoneInfo("Etc/UTC"), ZoneInfo("Europe/Berlin")),
+        timezone(timedelta(hours=-3, seconds=1)),
+        *(timezone(timedelta(hours=1), "ours"), timezone(timedelta(0), "ours")),
+    ]
+)
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -81,7 +87,7 @@ SCALARS = st.one_of(
     st.datetimes(timezones=ZONES),
     st.datetimes(),
     st.dates(),
-    st.times(),
+    st.times(timezones=ZONES),
     st.timedeltas(),
     st.decimals(),
     st.uuids(),
@@ -115,12 +121,10 @@ def same(one: Any, other: Any) -> bool:
     if dataclasses.is_dataclass(one):
         return all(same(getattr(one, field.name), getattr(other, field.name)) for field in dataclasses.fields(one))
     if isinstance(one, (datetime, time)):
-        return (one, one.fold, one.utcoffset(), str(one.tzinfo)) == (
-            other,
-            other.fold,
-            other.utcoffset(),
-            str(other.tzinfo),
+        seen, expected = (
+            (at, at.fold, at.utcoffset(), at.tzname(), str(at.tzinfo), type(at.tzinfo)) for at in (one, other)
         )
+        return seen == expected
     if isinstance(one, float):
         both_nan = math.isnan(one) and math.isnan(other)
         return both_nan or (one == other and math.copysign(1, one) == math.copysign(1, other))

@@ -1,0 +1,62 @@
+"""polars: frames and series as the Arrow IPC streams that polars writes, which know all of its dtypes."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from io import BytesIO
+from typing import Any
+
+from manyhands.errors import DamagedValue, NotSerialisable
+from manyhands.extension_types import Extension
+from manyhands.types import Code
+
+pl: Any = import_module("polars")
+_errors: Any = import_module("polars.exceptions")
+
+#: Rows of a frame that browsers get.
+MOST_ROWS = 1000
+
+
+def _pack(value: Any) -> object:
+    is_series = isinstance(value, pl.Series)
+    frame = value.to_frame() if is_series else value
+    opaque = [name for name, dtype in frame.schema.items() if _holds_objects(dtype)]
+    if opaque:
+        cure = "Arrow has no such column; use a column of numbers, text, times, lists or structs"
+        raise NotSerialisable((), f"a polars {type(value).__name__} whose column {opaque[0]!r} is of Object", cure)
+    written = BytesIO()
+    frame.write_ipc_stream(written)
+    return ["series" if is_series else "frame", written.getvalue()]
+
+
+def _holds_objects(dtype: Any) -> bool:
+    inner = [field.dtype for field in getattr(dtype, "fields", ())]
+    if getattr(dtype, "inner", None) is not None:
+        inner.append(dtype.inner)
+    return dtype == pl.Object or any(map(_holds_objects, inner))
+
+
+def _unpack(packed: Any) -> Any:
+    kind, data = packed
+    try:
+        frame = pl.read_ipc_stream(BytesIO(data))
+    except _errors.PanicException as error:
+        # No `Exception`: it would pass by all who catch those.
+        raise DamagedValue(f"polars can't read it: {error}") from error
+    return frame.to_series() if kind == "series" else frame
+
+
+def _view(value: Any) -> object:
+    if isinstance(value, pl.Series):
+        return value.to_list()
+    rows = [list(row) for row in value.head(MOST_ROWS).rows()]
+    return {"columns": value.columns, "rows": rows, "length": value.height}
+
+
+POLARS = Extension(Code.POLARS, _pack, _unpack, _view)
+BY_CODE = {POLARS.code: POLARS}
+
+
+def find(value: object) -> Extension | None:
+    """Find the extension of a value; None for a LazyFrame and the like."""
+    return POLARS if type(value) in (pl.DataFrame, pl.Series) else None

@@ -1,0 +1,66 @@
+"""Every row of docs/values.md is true."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pydantic
+import pytest
+from PIL import Image
+
+from manyhands import codec
+
+PAGE = Path(__file__).parents[2] / "docs" / "values.md"
+
+
+class Shade(Enum):
+    DARK = "dark"
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: int
+
+
+class Model(pydantic.BaseModel):
+    number: int
+
+
+CLASSES = (date, datetime, time, timedelta, Decimal, UUID, ZoneInfo, Shade, Point, Model)
+NAMES = {one.__name__: one for one in CLASSES} | {"np": np, "pd": pd, "pl": pl, "pa": pa, "Image": Image}
+ROWS = re.findall(r"^\| `(.*?)`(?: \(.*?\))? \| `(.*?)`(?:, .*?)? \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+
+
+def test_all_rows_are_found() -> None:
+    section = PAGE.read_text("utf-8").partition("## What browsers get")[2].partition("\n## ")[0]
+    assert len(ROWS) == len(re.findall(r"^\| `", section, re.MULTILINE)) > 30
+
+
+@pytest.mark.parametrize(("expression", "shown"), ROWS, ids=[row[0] for row in ROWS])
+def test_a_browser_gets_what_the_page_says(expression: str, shown: str) -> None:
+    value: Any = eval(expression, dict(NAMES))
+    beginning, cut, _ = shown.partition("…")
+    seen = json.dumps(codec.jsonable(codec.view(value)))
+    assert seen.startswith(beginning) if cut else seen == shown
+    assert type(codec.decode(codec.encode_with_view(value))) is type(value)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_browser_gets_a_thousand_rows_and_how_many_there_are(make: Any) -> None:
+    shown = codec.view(make({"a": list(range(1500))}))
+    assert shown["rows"] == [[number] for number in range(1000)]
+    assert shown["length"] == 1500
