@@ -19,7 +19,7 @@ import polars.testing
 import pyarrow as pa
 import pydantic
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
@@ -108,7 +108,7 @@ DTYPES = NUMBERS | npst.byte_string_dtypes() | npst.unicode_string_dtypes()
 DTYPES |= npst.array_dtypes(NUMBERS, max_size=3) | npst.nested_dtypes(NUMBERS, max_itemsize=64)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(npst.arrays(DTYPES, npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)), st.booleans())
 def test_arrays_of_every_dtype_come_back_bit_by_bit(array: Any, transposed: bool) -> None:
     array = array.T if transposed else array
@@ -232,7 +232,7 @@ def test_a_series_comes_back_with_its_dtype(series: Any) -> None:
         assert len(codec.view(one)) == len(one)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(COLUMNS), max_size=5), st.sampled_from(INDEXES), st.booleans())
 def test_a_frame_of_any_columns_and_index_comes_back(columns: list[Any], index: Any, same_names: bool) -> None:
     frame = pd.DataFrame({place: series.set_axis(index) for place, series in enumerate(columns)}, index=index)
@@ -499,7 +499,7 @@ STORED = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(STORED), st.data())
 @pytest.mark.filterwarnings("ignore")
 def test_a_damaged_value_is_decoded_or_refused_by_name(stored: bytes, data: st.DataObject) -> None:

@@ -47,9 +47,13 @@ def _unpack(packed: Any) -> Any:
 
 
 def _view(value: Any) -> object:
-    if isinstance(value, pl.Series):
-        return value.to_list()
-    rows = [list(row) for row in value.head(MOST_ROWS).rows()]
+    try:
+        if isinstance(value, pl.Series):
+            return value.to_list()
+        rows = [list(row) for row in value.head(MOST_ROWS).rows()]
+    except _errors.PanicException as error:
+        cure = f"polars can't turn it into Python's values ({error})"
+        raise NotSerialisable((), f"a polars {type(value).__name__}", cure) from error
     return {"columns": value.columns, "rows": rows, "length": value.height}
 
 
