@@ -207,7 +207,7 @@ BY_CODE = {one.code: one for one in (*EXTENSIONS.values(), ENUM, DATACLASS)}
 
 def find_extension(value: object) -> Extension:
     """Find the extension of a value. Raises `NotSerialisable` with an empty path for a type that has none."""
-    found = EXTENSIONS.get(type(value))
+    found = EXTENSIONS.get(type(value)) or types.REGISTERED.get(type(value))
     if found:
         return found
     if isinstance(value, Enum):

@@ -101,6 +101,7 @@ def test_a_new_app_begins_with_nothing_declared() -> None:
 
 
 def test_what_an_app_imports_is_exactly_this() -> None:
-    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", "init_handlers", "init_state", "session_verifier"]
+    declaring = ["init_handlers", "init_state", "pack_bytes", "pack_file", "register_type", "session_verifier"]
+    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", *declaring]
     assert mh.init_state({}) is None
     assert mh.init_handlers([]) is None

@@ -35,6 +35,10 @@ class Code(IntEnum):
     IMAGE = 28
     #: A pydantic model: [module, name, fields, extra fields, names of those set, private attributes]
     MODEL = 29
+    #: Of a type that the app has registered: [module, name, what its `pack` gave]
+    REGISTERED = 30
+    #: A file for the browser: [bytes, MIME type]
+    FILE = 31
 
 
 #: By the package that a value's class comes from. The classes of pydantic models come from the app.
@@ -46,7 +50,11 @@ _MODULE_OF_CODE = {
     Code.POLARS: "polars_frames",
     Code.IMAGE: "images",
     Code.MODEL: "models",
+    Code.REGISTERED: "registered",
+    Code.FILE: "files",
 }
+#: The extensions of classes that need no library, by exact class; `register_type` adds the app's.
+REGISTERED: dict[type, Any] = {}
 
 
 def find(value: object) -> Any:
