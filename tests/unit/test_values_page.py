@@ -60,6 +60,19 @@ def test_a_browser_gets_what_the_page_says(expression: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_a_private_column_is_stored_and_not_shown(make: Any) -> None:
+    value = make({"a": [1, 2], "_b": [3, 4]})
+    assert codec.view(value) == {"columns": ["a"], "rows": [[1], [2]], "length": 2}
+    assert codec.view(make({"_b": [3, 4]})) == {"columns": [], "rows": [[], []], "length": 2}
+    assert codec.decode(codec.encode_with_view(value)).shape == (2, 2)
+
+
+def test_a_column_is_private_if_its_name_is_on_any_level() -> None:
+    columns = pd.MultiIndex.from_tuples([("a", "x"), ("a", "_y"), ("_b", "x")])
+    assert codec.view(pd.DataFrame([[1, 2, 3]], columns=columns)) == {"columns": ["a/x"], "rows": [[1]], "length": 1}
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 def test_a_browser_gets_a_thousand_rows_and_how_many_there_are(make: Any) -> None:
     shown = codec.view(make({"a": list(range(1500))}))
     assert shown["rows"] == [[number] for number in range(1000)]

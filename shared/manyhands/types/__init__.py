@@ -57,6 +57,12 @@ _MODULE_OF_CODE = {
 REGISTERED: dict[type, Any] = {}
 
 
+def is_public(label: object) -> bool:
+    """Tell whether browsers may see a column; of one on several levels, no name may be private."""
+    names = label if isinstance(label, tuple) else (label,)
+    return not any(isinstance(name, str) and name.startswith("_") for name in names)
+
+
 def find(value: object) -> Any:
     """Find the extension of a library's value; None where no library of ours has it."""
     name = _MODULES.get(type(value).__module__.partition(".")[0])

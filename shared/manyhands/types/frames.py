@@ -8,7 +8,7 @@ from typing import Any
 from manyhands import codec
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import Extension, join_packed, pack_item, pack_zone, unpack_zone
-from manyhands.types import Code
+from manyhands.types import Code, is_public
 from manyhands.types.columns import pack_labelled, unpack_column, view_column
 
 pd: Any = import_module("pandas")
@@ -38,9 +38,10 @@ def _unpack_frame(packed: Any) -> Any:
 
 def _view_frame(frame: Any) -> object:
     head = frame.head(MOST_ROWS)
-    columns = [view_column(head.iloc[:, place].array) for place in range(head.shape[1])]
+    public = [place for place, label in enumerate(frame.columns) if is_public(label)]
+    columns = [view_column(head.iloc[:, place].array) for place in public]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(head))]
-    labels = ["/".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns]
+    labels = ["/".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns[public]]
     return {"columns": labels, "rows": rows, "length": len(frame)}
 
 

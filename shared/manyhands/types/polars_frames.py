@@ -8,7 +8,7 @@ from typing import Any
 
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import Extension
-from manyhands.types import Code
+from manyhands.types import Code, is_public
 
 pl: Any = import_module("polars")
 _errors: Any = import_module("polars.exceptions")
@@ -50,11 +50,12 @@ def _view(value: Any) -> object:
     try:
         if isinstance(value, pl.Series):
             return value.to_list()
-        rows = [list(row) for row in value.head(MOST_ROWS).rows()]
+        shown = value.head(MOST_ROWS).select([name for name in value.columns if is_public(name)])
+        rows = [list(row) for row in shown.rows()] if shown.width else [[]] * min(value.height, MOST_ROWS)
     except _errors.PanicException as error:
         cure = f"polars can't turn it into Python's values ({error})"
         raise NotSerialisable((), f"a polars {type(value).__name__}", cure) from error
-    return {"columns": value.columns, "rows": rows, "length": value.height}
+    return {"columns": shown.columns, "rows": rows, "length": value.height}
 
 
 POLARS = Extension(Code.POLARS, _pack, _unpack, _view)

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from manyhands.errors import DamagedValue
 from manyhands.extension_types import Extension
-from manyhands.types import Code
+from manyhands.types import Code, is_public
 
 pa: Any = import_module("pyarrow")
 import_module("pyarrow.ipc")
@@ -53,9 +53,10 @@ def _unpack(packed: Any) -> Any:
 
 
 def _view(value: Any) -> object:
-    columns = [column.to_pylist() for column in value.slice(0, MOST_ROWS).columns]
-    rows = [list(row) for row in zip(*columns, strict=True)]
-    return {"columns": value.schema.names, "rows": rows, "length": value.num_rows}
+    public = [place for place, name in enumerate(value.schema.names) if is_public(name)]
+    columns = [value.column(place).slice(0, MOST_ROWS).to_pylist() for place in public]
+    rows = [list(row) for row in zip(*columns, strict=True)] if public else [[]] * min(value.num_rows, MOST_ROWS)
+    return {"columns": [value.schema.names[place] for place in public], "rows": rows, "length": value.num_rows}
 
 
 TABLE = Extension(Code.ARROW_TABLE, _pack, _unpack, _view)
