@@ -176,10 +176,10 @@ def test_extension_types_are_refused(value: object) -> None:
 
 def test_headers_that_claim_more_than_follows_cost_no_time_and_no_memory() -> None:
     claim = b"\xdd" + (10_000_000).to_bytes(4, "big")
-    began = time.perf_counter()
+    began = time.thread_time()
     refused(claim * 500 + b"\xc0" * 10_000_000)
     # Building what the headers claim takes over 100 ms and 40 GB of addresses; skimming takes about 20 ms.
-    assert time.perf_counter() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 def array(count: int, one: bytes) -> bytes:
