@@ -33,7 +33,7 @@ from manyhands_worker.watcher import Watched
 log = logging.getLogger("manyhands.turns")
 
 #: Events that begin, and whose commits are sent, together, and seconds that a commit waits at most for others.
-GROUP, GATHER = 16, 0.002
+GROUP, GATHER = 32, 0.005
 #: Seconds after which the store is asked before a session's next event begins: someone may have cancelled it.
 ASK_AFTER = 0.005
 #: The same before its first event begins, behind the other sessions of its batch.
