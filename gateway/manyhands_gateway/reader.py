@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from enum import IntEnum
 
 from manyhands.errors import ManyHandsError
+from manyhands.wire import Opcode
 
 #: Close codes of RFC 6455.
 NO_STATUS, PROTOCOL_ERROR, BAD_TEXT = 1005, 1002, 1007
@@ -21,17 +21,6 @@ _FINAL, _RESERVED, _OPCODE = 0x80, 0x70, 0x0F
 _MASKED, _SIZE = 0x80, 0x7F
 #: A size of 7 bits may say that the size proper stands behind it: in so many bytes, and how much it is at least.
 _WIDE = {126: (2, 126), 127: (8, 65536)}
-
-
-class Opcode(IntEnum):
-    """What a frame is. Those from 8 on control the connection, and may come between the parts of a message."""
-
-    CONTINUATION = 0
-    TEXT = 1
-    BINARY = 2
-    CLOSE = 8
-    PING = 9
-    PONG = 10
 
 
 _OPCODES = frozenset(map(int, Opcode))

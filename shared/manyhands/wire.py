@@ -96,6 +96,17 @@ class Failure(StrEnum):
     WORKER_LOST = "worker_lost"
 
 
+class Opcode(IntEnum):
+    """What a WebSocket frame is (RFC 6455). Those from 8 on may come between the parts of a message."""
+
+    CONTINUATION = 0
+    TEXT = 1
+    BINARY = 2
+    CLOSE = 8
+    PING = 9
+    PONG = 10
+
+
 class Close(IntEnum):
     """The close codes of the socket."""
 

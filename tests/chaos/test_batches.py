@@ -158,7 +158,7 @@ def test_a_turn_limit_below_the_time_of_a_hand_off_holds_up_nobody(fleet_of: Fle
     for _ in range(5):
         assert quick.call("count", timeout=3)["ok"]
     assert slow.call("count", timeout=3)["ok"]
-    assert n not in slow.ended
+    assert not slow.has_ended(n)
     assert slow.wait_done(n)["ok"]
 
 
@@ -169,14 +169,10 @@ def test_a_session_with_many_events_does_not_keep_others_waiting(fleet_of: Fleet
     warm_up(other)
     numbers = [busy.fire("sleep", 0.006) for _ in range(240)]
     busy.wait_done(numbers[5])
-    took = []
-    for _ in range(3):
-        began = time.monotonic()
-        other.call("count")
-        took.append(time.monotonic() - began)
     # All of them take 1.5 s and more; a share is 0.1 s.
-    assert numbers[-1] not in busy.ended
-    assert max(took) < 0.8, took
+    for _ in range(3):
+        assert other.call("count")["ok"]
+    assert not busy.has_ended(numbers[-1])
     busy.wait_done(numbers[-1], 20)
 
 
@@ -243,7 +239,8 @@ def test_events_of_one_session_go_to_the_workers_of_their_queues_in_order(fleet_
     behind = tab.fire("count")
     for _ in range(3):
         assert other.call("count")["ok"]
-    assert not {waits, behind} & set(tab.ended)
+    assert not tab.has_ended(waits)
+    assert not tab.has_ended(behind)
     fleet.add_worker("--queues", "gpu")
     assert tab.wait_done(waits, 15)["ok"]
-    assert tab.wait_done(behind)["ok"]
+    assert tab.wait_done(behind)["seq"] > tab.ended[waits]["seq"]

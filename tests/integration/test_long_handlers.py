@@ -29,7 +29,7 @@ def test_while_64_handlers_sleep_in_one_process_everybody_else_is_answered(fleet
     for count in range(1, 21):
         assert other.call("increment")["ok"]
         assert other.state["counter"] == count
-    assert not any(n in tab.ended for tab, n in sleeping)
+    assert not any(tab.has_ended(n) for tab, n in sleeping)
 
 
 def test_5000_async_handlers_wait_at_the_same_time_in_one_process_of_300_megabytes(fleet_of: FleetOf) -> None:
@@ -60,6 +60,6 @@ def test_while_one_process_computes_clicks_go_to_the_other(fleet_of: FleetOf) ->
     n = burning.fire("compute", 3)
     busy = burning.wait_for(lambda: burning.state.get("computes"))
     at = [tab.call("who")["result"] for _ in range(5) for tab in others]
-    assert n not in burning.ended
+    assert not burning.has_ended(n)
     assert busy not in at
     assert burning.wait_done(n, 20)["result"] == busy

@@ -249,7 +249,7 @@ def test_a_long_handler_sends_partial_updates_while_others_of_its_session_finish
     long = tab.fire("slow_loop", 3)
     tab.wait_for(lambda: tab.state.get("rounds", 0) > 5)
     assert tab.call("increment", timeout=2)["ok"]
-    assert long not in tab.ended
+    assert not tab.has_ended(long)
     assert tab.wait_done(long)["result"] == "finished"
     partial = [update for update in tab.updates if update["event"]["n"] == long and not update["done"]]
     assert 9 <= len(partial) <= 14
@@ -272,7 +272,7 @@ def test_an_async_handler_neither_blocks_nor_is_blocked(open_tab: Open) -> None:
     assert tab.call("increment", timeout=2)["ok"]
     assert tab.wait_done(slow, 3)["result"] == 0.6
     assert tab.state["async"] == "ended"
-    assert blocked[-1] not in other.ended
+    assert not other.has_ended(blocked[-1])
     for n in blocked:
         other.wait_done(n)
 

@@ -177,6 +177,12 @@ class Tab:
         """Wait for the end of an event, and give what was said of it."""
         return self.wait_for(lambda: self.ended.get(n), timeout, f"end of {n}") or {}
 
+    def has_ended(self, n: int) -> bool:
+        """Tell whether an event has ended, by all that has come so far."""
+        while self.closed is None and self.read(0.001):
+            pass
+        return n in self.ended
+
     def wait_rejected(self, timeout: float = 10) -> dict[str, Any]:
         """Wait for one more `rejected`, and take it off the list."""
         self.wait_for(lambda: self.rejections, timeout, "`rejected`")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from enum import IntEnum
 from random import getrandbits
 
 from manyhands.errors import ManyHandsError
 from manyhands.load.address import Address
 from manyhands.wire import SUBPROTOCOL_MSGPACK
+from manyhands.wire import Opcode as Opcode
 
 #: What RFC 6455 adds to a client's key before both sides hash it.
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -22,17 +22,6 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 MAX_MESSAGE = 256 * 2**20
 #: Bytes of the longest answer to a handshake.
 MAX_ANSWER = 64 * 2**10
-
-
-class Opcode(IntEnum):
-    """What a frame is."""
-
-    CONTINUATION = 0
-    TEXT = 1
-    BINARY = 2
-    CLOSE = 8
-    PING = 9
-    PONG = 10
 
 
 class HandshakeRefused(ManyHandsError):
