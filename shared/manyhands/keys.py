@@ -73,10 +73,23 @@ class Keys:
         """Hash that expires in a minute: answers to commits of detached runs."""
         return f"{self.partition(session)}{session}:answers"
 
+    def index(self, session: str) -> str:
+        """Sorted set, while the state has many fields: all of them, in the order of their bytes."""
+        return f"{self.partition(session)}{session}:index"
+
+    def large(self, session: str) -> str:
+        """Hash: the chunks of fields that are too large for the state's hash."""
+        return f"{self.partition(session)}{session}:large"
+
+    def held(self, session: str) -> str:
+        """Hash: how many fields refer to each of the large ones."""
+        return f"{self.partition(session)}{session}:held"
+
     def of_session(self, session: str) -> list[str]:
-        """Give every key that a session can have."""
+        """Give every key that a session can have, in the order in which its scripts are given them."""
         kinds = (self.meta, self.state, self.mailbox, self.log, self.ended, self.detached)
-        return [kind(session) for kind in (*kinds, self.touched, self.cancels, self.answers)]
+        more = (self.touched, self.cancels, self.answers, self.index, self.large, self.held)
+        return [kind(session) for kind in (*kinds, *more)]
 
     def updates(self, session: str) -> str:
         """Channel: the session's updates."""

@@ -1,6 +1,6 @@
 """Redis commands as the bytes that a socket takes (RESP2), packed without a call per argument where it counts.
 
-A script call names the eleven keys of its session. They are packed once for each session that is at work; redis-py
+A script call names the fourteen keys of its session. They are packed once for each session that is at work; redis-py
 would spell and pack all of them for every event.
 """
 
@@ -17,7 +17,7 @@ from manyhands.store.scripts_loader import Script
 Part = bytes | str | int
 
 #: Keys of a session's scripts.
-KEYS = 11
+KEYS = 14
 
 
 #: Its annotation wants exactly one part.
@@ -70,7 +70,8 @@ class SessionCommands:
 
     def _spell(self, session: str) -> tuple[bytes, str]:
         prefix = self._keys.partition(session)
-        keys = [*self._keys.of_session(session), self._keys.bells(prefix), self._keys.leases(prefix)]
+        own = self._keys.of_session(session)
+        keys = [*own[:9], self._keys.bells(prefix), self._keys.leases(prefix), *own[9:]]
         if len(self._kept) >= KEPT:
             self._kept.clear()
         packed = _parts((*keys, session)) + self._times

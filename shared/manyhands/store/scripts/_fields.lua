@@ -14,3 +14,14 @@ local function above(field)
   end
   return found
 end
+
+-- The fields below one. `indexed`: whether the state has an index; looking for them without one costs all fields.
+local function below(field, indexed)
+  -- What follows within a subtree begins with the header of a msgpack string.
+  if indexed then return call('ZRANGEBYLEX', INDEX, '[' .. field .. '\160', '(' .. field .. '\220') end
+  local found, length = {}, #field
+  for _, one in ipairs(call('HKEYS', STATE)) do
+    if #one > length and string.sub(one, 1, length) == field then found[#found + 1] = one end
+  end
+  return found
+end

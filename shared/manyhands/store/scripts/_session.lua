@@ -8,7 +8,8 @@
 --               (ms of the ring that is out and, unless it is the common one, its queue; or 0), near (queue and channel
 --               of the worker that had the last turn, or ''), last (token, k, seq and ver of the last commit of a turn), logged (bytes in the log), tokens and tokens_at
 --               (rate limit), floor (ver from which `touched` is complete), renew (ms when lives are renewed next),
---               loose (detached runs), asked (1 while `cancels` is not empty), and per client 'c:' client ->
+--               loose (detached runs), asked (1 while `cancels` is not empty), bytes (of all fields and their values), many
+--               (1 while `index` is kept), and per client 'c:' client ->
 --               'highest floor lo-hi lo-hi ...', the open gaps below the highest n
 --   2 state     hash: encoded path -> stored value or marker (see fields.py)
 --   3 mailbox   list of letters: 1 byte runs that were lost, 8 bytes n, 1 byte length of queue, 2 bytes length of client,
@@ -21,10 +22,15 @@
 --   9 answers   hash, kept for a minute: token of a run that was detached -> k, seq and ver of its last commit
 --  10 bells     sorted set of the partition: session, or 'session queue' -> ms of the ring
 --  11 leases    sorted set of the partition: 'session token' -> ms when the lease ends. The truth about leases
+--  12 index     sorted set, while there are many fields: each of them, in the order of their bytes, so that a subtree is found
+--               without reading the others
+--  13 large     hash: digest and number of a chunk -> bytes of a field that is too large for `state`
+--  14 held      hash: digest -> how many fields refer to it
 -- ARGV begins for all with: 1 session, 2 life of a session in ms, 3 length of a lease in ms
 
 local META, STATE, MAILBOX, LOG, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DETACHED, TOUCHED, CANCELS, ANSWERS, BELLS, LEASES = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local INDEX, LARGE, HELD = KEYS[12], KEYS[13], KEYS[14]
 local SESSION, LIFE, LEASE = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local call = redis.call
 
@@ -46,5 +52,6 @@ end
 local function renew_lives(due)
   if due and NOW < tonumber(due) then return end
   for i = 1, 8 do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
+  for i = 12, 14 do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
   call('HSET', META, 'renew', whole(NOW + LIFE / 32))
 end

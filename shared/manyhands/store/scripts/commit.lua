@@ -7,14 +7,13 @@
 --       19 outcomes kept, 20 paths remembered for detached runs, then per op: kind, field, value (see fields.py)
 -- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
 --   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
--- With: _letters _turns _begin _updates _fields
+-- With: _letters _turns _begin _updates _fields _writes
 
-local DICT, CUT = '\193D', '\193X'
-local LEAF, FIRST_OP = string.byte('L'), 21
+local FIRST_OP = 21
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
 local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
-  'near')
+  'near', 'bytes', 'many')
 if not meta[1] then
   call('ZREM', LEASES, lease_of(token))
   return {'lost'}
@@ -50,76 +49,25 @@ if not in_turn and not letter then return {'lost'} end
 -- Detached already, so long ago that the answer is forgotten.
 if not in_turn and ending == 'detach' then return {0, meta[3], ''} end
 
-local function delete_all(fields)
-  for from = 1, #fields, 1000 do
-    call('HDEL', STATE, unpack(fields, from, math.min(from + 999, #fields)))
-  end
-end
-
--- Deletes what lies below a field.
-local function clear_below(field)
-  local below, length = {}, #field
-  for _, one in ipairs(call('HKEYS', STATE)) do
-    if #one > length and string.sub(one, 1, length) == field then below[#below + 1] = one end
-  end
-  delete_all(below)
-end
-
-local function delete(field, cut)
-  if cut then
-    for _, one in ipairs(above(field)) do
-      if call('HEXISTS', STATE, one) == 1 then cut = false end
-    end
-  end
-  if cut then call('HSET', STATE, field, CUT) else call('HDEL', STATE, field) end
-end
-
--- The same as fields.apply. A kind may carry how many levels above are dicts of the defaults.
-local function write(tagged, field, value)
-  local kind, dicts_above = string.sub(tagged, 1, 1), tonumber(string.sub(tagged, 2))
-  local before = call('HGET', STATE, field)
-  if (before and string.sub(before, 1, 2) == DICT) or (not before and kind ~= 'L') then clear_below(field) end
-  if kind == 'U' or kind == 'C' then return delete(field, kind == 'C') end
-  local cut = false
-  for level, one in ipairs(above(field)) do
-    local there = call('HGET', STATE, one)
-    local in_defaults = not cut and (not dicts_above or level <= dicts_above)
-    if there and string.sub(there, 1, 2) ~= DICT or not there and not in_defaults then
-      call('HSET', STATE, one, DICT)
-      there = DICT
-    end
-    cut = cut or there
-  end
-  call('HSET', STATE, field, value)
-end
-
 local version = meta[3]
 local some_detached = meta[6] and meta[6] ~= '0'
 if #ARGV >= FIRST_OP then
-  -- Only where nothing is there yet, or something is deleted, can the key be new afterwards.
-  local is_new = call('EXISTS', STATE) == 0
   version = whole(tonumber(version) + 1)
-  local below = {}
+  begin_writes(meta[12], meta[13])
+  local content = {}
   for i = FIRST_OP, #ARGV, 3 do
     if ARGV[i] == 'B' then
-      below[#below + 1] = ARGV[i + 1]
-      below[#below + 1] = ARGV[i + 2]
-      if #below >= 1000 then
-        call('HSET', STATE, unpack(below))
-        below = {}
-      end
+      content[#content + 1] = ARGV[i + 1]
+      content[#content + 1] = ARGV[i + 2]
     else
-      if #below > 0 then
-        call('HSET', STATE, unpack(below))
-        below = {}
-      end
-      is_new = is_new or string.byte(ARGV[i]) ~= LEAF
+      put_new(content)
+      content = {}
       write(ARGV[i], ARGV[i + 1], ARGV[i + 2])
       if some_detached then call('ZADD', TOUCHED, version, ARGV[i + 1]) end
     end
   end
-  if #below > 0 then call('HSET', STATE, unpack(below)) end
-  if is_new then mortal(STATE) end
+  put_new(content)
+  end_writes()
   if some_detached then
     local over = call('ZCARD', TOUCHED) - tonumber(ARGV[20])
     if over > 0 then

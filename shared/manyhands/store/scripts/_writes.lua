@@ -1,0 +1,100 @@
+-- Writes to the fields of a state: each of them goes through `put`, `put_new` or `drop`. Used after _fields.lua.
+
+local DICT, CUT = '\193D', '\193X'
+-- Fields from which on a state has an index, and below which it has none any more.
+local MANY, FEW = 128, 64
+-- Bytes of all fields and their values; whether they have an index; whether the state had none at some moment.
+local bytes, indexed, was_empty = 0, false, false
+
+-- `noted` and `many`: meta's fields `bytes` and `many`.
+local function begin_writes(noted, many)
+  bytes, indexed = tonumber(noted) or 0, many == '1'
+  was_empty = call('EXISTS', STATE) == 0
+end
+
+-- Writes a field. `before`: what it holds, or false.
+local function put(field, value, before)
+  if indexed and not before then call('ZADD', INDEX, 0, field) end
+  bytes = bytes + #value - (before and #before or -#field)
+  call('HSET', STATE, field, value)
+end
+
+-- Writes fields that are not there: field, value, field, value ...
+local function put_new(pairs)
+  for from = 1, #pairs, 1000 do
+    local to = math.min(from + 999, #pairs)
+    call('HSET', STATE, unpack(pairs, from, to))
+    for i = from, to, 2 do
+      bytes = bytes + #pairs[i] + #pairs[i + 1]
+      if indexed then call('ZADD', INDEX, 0, pairs[i]) end
+    end
+  end
+end
+
+-- Removes fields, whether or not they are there.
+local function drop(fields)
+  for from = 1, #fields, 1000 do
+    local to = math.min(from + 999, #fields)
+    local values = call('HMGET', STATE, unpack(fields, from, to))
+    for i = from, to do
+      local value = values[i - from + 1]
+      if value then bytes = bytes - #fields[i] - #value end
+    end
+    call('HDEL', STATE, unpack(fields, from, to))
+    if indexed then call('ZREM', INDEX, unpack(fields, from, to)) end
+  end
+  was_empty = was_empty or #fields > 0 and call('EXISTS', STATE) == 0
+end
+
+local function delete(field, cut, before)
+  if cut then
+    for _, one in ipairs(above(field)) do
+      if call('HEXISTS', STATE, one) == 1 then cut = false end
+    end
+  end
+  if cut then put(field, CUT, before) else drop({field}) end
+end
+
+-- The same as fields.apply. A kind may carry how many levels above are dicts of the defaults.
+local function write(tagged, field, value)
+  local kind, dicts_above = string.sub(tagged, 1, 1), tonumber(string.sub(tagged, 2))
+  local before = call('HGET', STATE, field)
+  if (before and string.sub(before, 1, 2) == DICT) or (not before and kind ~= 'L') then drop(below(field, indexed)) end
+  if kind == 'U' or kind == 'C' then return delete(field, kind == 'C', before) end
+  local cut = false
+  for level, one in ipairs(above(field)) do
+    local there = call('HGET', STATE, one)
+    local in_defaults = not cut and (not dicts_above or level <= dicts_above)
+    if there and string.sub(there, 1, 2) ~= DICT or not there and not in_defaults then
+      put(one, DICT, there)
+      there = DICT
+    end
+    cut = cut or there
+  end
+  put(field, value, before)
+end
+
+local function end_writes()
+  local count = call('HLEN', STATE)
+  if not indexed and count > MANY then
+    local fields = call('HKEYS', STATE)
+    for from = 1, #fields, 1000 do
+      local members = {}
+      for i = from, math.min(from + 999, #fields) do
+        members[#members + 1] = 0
+        members[#members + 1] = fields[i]
+      end
+      call('ZADD', INDEX, unpack(members))
+    end
+    indexed = true
+    mortal(INDEX)
+  elseif indexed and count < FEW then
+    call('DEL', INDEX)
+    indexed = false
+  end
+  if was_empty then
+    mortal(STATE)
+    mortal(INDEX)
+  end
+  call('HSET', META, 'bytes', bytes, 'many', indexed and '1' or '0')
+end
