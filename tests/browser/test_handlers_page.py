@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from manyhands import codec
 from manyhands.settings import Settings
-from manyhands.store.contract import Commit, Ending
+from manyhands.store.turns import Commit, Ending
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure
 from support.processes import Processes

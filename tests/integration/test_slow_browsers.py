@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from manyhands.store.contract import Turn
+from manyhands.store.turns import Turn
 from manyhands_gateway.outbox import MAX_BYTES
 from support.browser import JSON, MSGPACK, Tab
 from support.processes import Processes

@@ -14,22 +14,10 @@ from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
-from manyhands.store.contract import (
-    Announcement,
-    Begin,
-    Commit,
-    Committed,
-    Elsewhere,
-    Ending,
-    Letter,
-    Session,
-    Store,
-    Turn,
-    Verdict,
-    Waiting,
-)
+from manyhands.store.contract import Announcement, Letter, Session, Store, Verdict, Waiting
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 

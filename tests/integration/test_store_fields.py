@@ -12,8 +12,9 @@ import redis
 from manyhands import fields
 from manyhands.keys import Keys
 from manyhands.settings import Settings
-from manyhands.store.contract import Commit, Ending, Letter, Session
+from manyhands.store.contract import Letter, Session
 from manyhands.store.redis_store import RedisStore
+from manyhands.store.turns import Commit, Ending
 from support.redis_server import RedisServer
 
 MANY = 300

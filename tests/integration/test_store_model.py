@@ -24,20 +24,10 @@ from manyhands import codec, fields
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits, waiting
-from manyhands.store.contract import (
-    Begin,
-    Commit,
-    Committed,
-    Elsewhere,
-    Ending,
-    Letter,
-    Session,
-    Store,
-    Turn,
-    Verdict,
-)
+from manyhands.store.contract import Letter, Session, Store, Verdict
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn
 from support.redis_server import RedisServer
 
 DEFAULTS = {"a": {"x": 0, "y": {"z": 0}}, "b": 1}

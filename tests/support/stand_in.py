@@ -9,8 +9,9 @@ from typing import Any
 from manyhands import codec, fields
 from manyhands.keys import Keys
 from manyhands.settings import Settings
-from manyhands.store.contract import Announcement, Commit, Committed, Ending, Turn
+from manyhands.store.contract import Announcement
 from manyhands.store.redis_store import RedisStore
+from manyhands.store.turns import Commit, Committed, Ending, Turn
 from manyhands.updates import Outcome, encode_outcome, encode_update
 
 DEFAULTS = {"counter": 0, "user": {"name": "Bob", "_password": "x"}, "_secret": 1}

@@ -18,8 +18,9 @@ from manyhands.app_location import locate
 from manyhands.errors import AppError, AppImportError, Unavailable
 from manyhands.handlers import bind
 from manyhands.settings import Settings
-from manyhands.store.contract import Announcement, Commit, Ending
+from manyhands.store.contract import Announcement
 from manyhands.store.memory import MemoryStore
+from manyhands.store.turns import Commit, Ending
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.verifiers import VERIFY_SESSION, make_verifier
 from manyhands.wire import Failure

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
-from manyhands.store.contract import Commit, Committed
+from manyhands.store.turns import Commit, Committed
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Run
 

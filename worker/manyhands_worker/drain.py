@@ -6,7 +6,7 @@ import logging
 import time
 
 from manyhands.errors import TurnLost, Unavailable
-from manyhands.store.contract import Ending
+from manyhands.store.turns import Ending
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Phase, Run
 from manyhands_worker.running import GRACE

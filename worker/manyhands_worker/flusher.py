@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterable
 
 from manyhands.errors import Unavailable
-from manyhands.store.contract import Commit, Ending, Store
+from manyhands.store.contract import Store
+from manyhands.store.turns import Commit, Ending
 from manyhands_worker.run import Phase, Run
 from manyhands_worker.running import Running
 

@@ -21,7 +21,7 @@ from itertools import islice, takewhile
 from typing import Protocol
 
 from manyhands.errors import StoreRefused, TurnLost, Unavailable
-from manyhands.store.contract import Begin, Commit, Committed, Elsewhere, Turn
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Turn
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call
 from manyhands_worker.delivery import RETRY

@@ -16,7 +16,8 @@ from manyhands.letters import Body
 from manyhands.logs import Subject
 from manyhands.paths import decode_path
 from manyhands.state_root import StateRoot
-from manyhands.store.contract import Commit, Committed, Ending, Fields, Refresh, Turn
+from manyhands.store.contract import Fields
+from manyhands.store.turns import Commit, Committed, Ending, Refresh, Turn
 from manyhands.tracing import Span
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from manyhands.errors import DamagedValue, TurnLost, Unavailable
 from manyhands.fields import apply
 from manyhands.letters import Body, decode_body
-from manyhands.store.contract import Ahead, Commit, Committed, Ending, Refresh, Turn
+from manyhands.store.turns import Ahead, Commit, Committed, Ending, Refresh, Turn
 from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async

@@ -12,21 +12,11 @@ from fnmatch import fnmatchcase
 from manyhands import fields as field_ops
 from manyhands.settings import Settings
 from manyhands.store import limits
-from manyhands.store.contract import (
-    Announcement,
-    Fields,
-    Letter,
-    Overdue,
-    Receipt,
-    Refresh,
-    Session,
-    Verdict,
-    Waiting,
-    Welcome,
-)
+from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Verdict, Waiting, Welcome
 from manyhands.store.memory_records import Mail, Record
 from manyhands.store.memory_turns import MemoryTurns
 from manyhands.store.numbering import Numbering
+from manyhands.store.turns import Refresh
 from manyhands.wire import MAX_SAFE_INTEGER
 
 

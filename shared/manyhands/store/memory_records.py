@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from manyhands.store import limits
-from manyhands.store.contract import Committed, Session
+from manyhands.store.contract import Session
 from manyhands.store.numbering import Numbering
+from manyhands.store.turns import Committed
 
 
 @dataclass(slots=True)

@@ -11,17 +11,8 @@ from manyhands import fields as field_ops
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
-from manyhands.store.contract import (
-    Ahead,
-    Begin,
-    Commit,
-    Committed,
-    Elsewhere,
-    Ending,
-    Following,
-    Turn,
-)
 from manyhands.store.memory_records import Record
+from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Ending, Following, Turn
 from manyhands.updates import splice
 
 

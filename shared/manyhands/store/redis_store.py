@@ -14,26 +14,12 @@ from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
 from manyhands.store import limits, replies, waiting
 from manyhands.store.commands import SessionCommands, pack, pack_script
-from manyhands.store.contract import (
-    Announcement,
-    Begin,
-    Commit,
-    Committed,
-    Elsewhere,
-    Fields,
-    Letter,
-    Overdue,
-    Receipt,
-    Refresh,
-    Session,
-    Turn,
-    Waiting,
-    Welcome,
-)
+from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Waiting, Welcome
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
 from manyhands.store.scripts_loader import Script, load_script
 from manyhands.store.stream import RedisStream
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn
 
 #: Tries of a command whose connection fails: every script that is sent more than once may safely run twice.
 ATTEMPTS = 3

@@ -10,20 +10,8 @@ import msgpack
 
 from manyhands.errors import TurnLost
 from manyhands.store import limits
-from manyhands.store.contract import (
-    Ahead,
-    Begin,
-    Commit,
-    Committed,
-    Elsewhere,
-    Fields,
-    Following,
-    Receipt,
-    Refresh,
-    Session,
-    Turn,
-    Verdict,
-)
+from manyhands.store.contract import Fields, Receipt, Session, Verdict
+from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn
 
 #: The head of a letter: runs lost, n, length of queue, length of client. See _session.lua.
 LETTER_HEAD = struct.Struct(">BQBH")

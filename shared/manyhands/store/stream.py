@@ -8,8 +8,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from manyhands.errors import TurnLost
-from manyhands.store.contract import Commit, Committed
 from manyhands.store.line import BROKEN, Line, Lines
+from manyhands.store.turns import Commit, Committed
 
 
 class RedisStream:
