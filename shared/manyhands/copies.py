@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from manyhands import types
 from manyhands.errors import NotSerialisable
 from manyhands.wire import MAX_NESTING
 
@@ -19,7 +20,7 @@ def still(value: Any, path: tuple[str, ...] = (), depth: int = 0) -> Any:
     """
     kind = type(value)
     if kind not in _CONTAINERS:
-        return value
+        return value if kind in _SCALARS else types.still(value)
     if depth > MAX_NESTING:
         raise too_deep(path, value)
     if kind is dict:

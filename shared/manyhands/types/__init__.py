@@ -39,10 +39,25 @@ class Code(IntEnum):
     REGISTERED = 30
     #: A file for the browser: [bytes, MIME type]
     FILE = 31
+    #: A matplotlib figure as it was drawn: [bytes, MIME type, width, height, dpi]
+    DRAWING = 32
+    #: plotly.graph_objects.Figure: [[trace, …], layout, [frame, …], text of the grid, grid]
+    PLOTLY = 33
+    #: A chart of altair: dicts for its objects, by class
+    ALTAIR = 34
 
 
 #: By the package that a value's class comes from. The classes of pydantic models come from the app.
-_MODULES = {"numpy": "arrays", "pandas": "frames", "pyarrow": "tables", "polars": "polars_frames", "PIL": "images"}
+_MODULES = {
+    "numpy": "arrays",
+    "pandas": "frames",
+    "pyarrow": "tables",
+    "polars": "polars_frames",
+    "PIL": "images",
+    "matplotlib": "drawings",
+    "plotly": "plotly_figures",
+    "altair": "altair_charts",
+}
 _MODULE_OF_CODE = {
     **dict.fromkeys((Code.ARRAY, Code.ARRAY_SCALAR), "arrays"),
     **dict.fromkeys((Code.DATA_FRAME, Code.SERIES, Code.INDEX, Code.PANDAS_SCALAR), "frames"),
@@ -52,6 +67,9 @@ _MODULE_OF_CODE = {
     Code.MODEL: "models",
     Code.REGISTERED: "registered",
     Code.FILE: "files",
+    Code.DRAWING: "drawings",
+    Code.PLOTLY: "plotly_figures",
+    Code.ALTAIR: "altair_charts",
 }
 #: The extensions of classes that need no library, by exact class; `register_type` adds the app's.
 REGISTERED: dict[type, Any] = {}
@@ -73,6 +91,13 @@ def find(value: object) -> Any:
             return None
         name = "models"
     return import_module(f"{__name__}.{name}").find(value)
+
+
+def still(value: Any) -> Any:
+    """Give what stands for a value while it is encoded: for a matplotlib figure its picture, drawn once."""
+    if type(value).__module__ != "matplotlib.figure" or type(value).__name__ != "Figure":
+        return value
+    return import_module(f"{__name__}.drawings").draw(value)
 
 
 def find_code(code: int) -> Any:
