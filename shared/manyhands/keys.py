@@ -15,6 +15,11 @@ from manyhands.setting_parsers import COMMON_QUEUE
 PARTITIONS = 256
 
 
+def room(name: str) -> str:
+    """Give the id of a room: it has the keys of a session that is called so, and no session is."""
+    return f"room:{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one namespace."""
@@ -134,6 +139,10 @@ class Keys:
         """
         served = "+".join(sorted(queue or COMMON_QUEUE for queue in queues))
         return f"{self.namespace}:worker:{served}:{process}"
+
+    def lines(self, process: str) -> str:
+        """Channel on which a worker process hears that a room is that of one of its runs which stood in line."""
+        return f"{self.namespace}:lines:{process}"
 
     def queue(self, version: str | None = None, name: str = "") -> str:
         """Celery's queue of doorbells, the common one unless it is named; with a version, the one that only workers of

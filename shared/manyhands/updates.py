@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgpack
+
 from manyhands import codec
 from manyhands.errors import DamagedValue
 from manyhands.packing import array_header, pack
@@ -19,9 +21,13 @@ from manyhands.wire import Failure, Key, Type
 
 #: `type`, `seq`, `set`, `unset`, `event`, `done` and, on done, `ok`, `result`, `error`; `mail` always.
 _KEYS_PARTIAL, _KEYS_DONE = 7, 10
+#: Of a room's update: `type`, `seq`, `shared`, `set`, `unset`; of its whole state: `type`, `seq`, `shared`, `state`.
+_KEYS_ROOM, _KEYS_ROOM_STATE = 5, 4
 _SEQ_KEY: bytes = pack(Key.TYPE) + pack(Type.UPDATE) + pack(Key.SEQ)
-_HEAD_PARTIAL = bytes([0x80 | _KEYS_PARTIAL]) + _SEQ_KEY
-_HEAD_DONE = bytes([0x80 | _KEYS_DONE]) + _SEQ_KEY
+_HEAD_PARTIAL, _HEAD_DONE, _HEAD_ROOM, _HEAD_ROOM_STATE = (
+    bytes([0x80 | keys]) + _SEQ_KEY for keys in (_KEYS_PARTIAL, _KEYS_DONE, _KEYS_ROOM, _KEYS_ROOM_STATE)
+)
+_JOINED, _SHARED = pack(Key.JOINED), pack(Key.SHARED)
 # Written with every update, so encoded once.
 _SET, _UNSET, _N, _RESULT, _ERROR = (pack(key) for key in (Key.SET, Key.UNSET, Key.N, Key.RESULT, Key.ERROR))
 _EVENT = pack(Key.EVENT) + b"\x82" + pack(Key.CLIENT)
@@ -48,16 +54,55 @@ class Outcome:
 
 
 def encode_update(
-    set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path], client: str, n: int, outcome: Outcome | None
+    set_views: Sequence[tuple[Path, bytes]],
+    unset: Sequence[Path],
+    client: str,
+    n: int,
+    outcome: Outcome | None,
+    joined: Sequence[tuple[str, bool]] = (),
 ) -> tuple[bytes, bytes]:
-    """Encode an update as the parts before and after its `seq`. `outcome` is None for a partial update."""
+    """Encode an update as the parts before and after its `seq`.
+
+    `outcome` is None for a partial update. `joined`: the rooms that the session joins, with True, and leaves.
+    """
+    parts = _changes(set_views, unset)
+    parts += (_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None])
+    parts += _outcome_items(outcome) if outcome else (_NO_MAIL,)
+    head = _HEAD_DONE if outcome else _HEAD_PARTIAL
+    if joined:
+        head = bytes([head[0] + 1]) + head[1:]
+        parts.insert(0, _JOINED + pack(dict(joined)))
+    return head, b"".join(parts)
+
+
+def encode_room_update(
+    name: str, set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path]
+) -> tuple[bytes, bytes]:
+    """Encode a room's update as the parts before and after its `seq`."""
+    return _HEAD_ROOM, b"".join((_SHARED, pack(name), *_changes(set_views, unset)))
+
+
+def encode_room_state(name: str, seq: int, state: bytes) -> bytes:
+    """Encode what a browser gets of a room as a whole: its public state, or None when it has been left."""
+    return splice((_HEAD_ROOM_STATE, b"".join((_SHARED, pack(name), pack(Key.STATE), state))), seq)
+
+
+def joined_in(update: bytes) -> Mapping[str, bool]:
+    """Tell which rooms an encoded update says that its session joins, with True, and leaves. Most say nothing of it."""
+    if not update.startswith(_JOINED, SEQ_OFFSET + _SEQ.size):
+        return {}
+    unpacker = msgpack.Unpacker(max_buffer_size=len(update))
+    unpacker.feed(update[SEQ_OFFSET + _SEQ.size + len(_JOINED) :])
+    joined: dict[str, bool] = unpacker.unpack()
+    return joined
+
+
+def _changes(set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path]) -> list[bytes]:
     parts = [_SET, array_header(len(set_views))]
     for path, view in set_views:
         parts += (b"\x92", wire_path(path), view)
     parts += (_UNSET, array_header(len(unset)), *map(wire_path, unset))
-    parts += (_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None])
-    parts += _outcome_items(outcome) if outcome else (_NO_MAIL,)
-    return _HEAD_DONE if outcome else _HEAD_PARTIAL, b"".join(parts)
+    return parts
 
 
 def encode_outcome(n: int, outcome: Outcome) -> bytes:

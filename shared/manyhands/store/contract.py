@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from manyhands.errors import TurnLost
+from manyhands.store.rooms import RoomStore
 from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn
 
 #: Fields of a session's state: encoded path to stored value. See `manyhands.fields`.
@@ -87,6 +88,8 @@ class Welcome:
     updates: Sequence[bytes] | None
     #: All fields of the session; None where `updates` is not.
     fields: Fields | None
+    #: Names of the rooms that the session has joined.
+    rooms: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,11 @@ class Store(Protocol):
     @property
     def round_trips(self) -> int:
         """How often this process has waited for the store."""
+        ...
+
+    @property
+    def rooms(self) -> RoomStore:
+        """The acts on rooms."""
         ...
 
     def ping(self) -> None:

@@ -29,3 +29,6 @@ COUNT_LIFE = 5000
 #: Sessions that were rung, and leases, of one partition whose mailboxes a count looks into: some 2,000 in all. Where
 #: more are at work the count is an estimate, by some per cent.
 SAMPLED_SESSIONS = 4
+#: Events whose final commits a room remembers, so that none of them writes twice when its worker dies before the
+#: session's commit. They must outlast the time until such an event is run again: a lease and some seconds.
+ROOM_EVENTS = 10_000

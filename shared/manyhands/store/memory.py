@@ -14,6 +14,7 @@ from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Verdict, Waiting, Welcome
 from manyhands.store.memory_records import Mail, Record
+from manyhands.store.memory_rooms import MemoryRooms
 from manyhands.store.memory_turns import MemoryTurns
 from manyhands.store.numbering import Numbering
 from manyhands.store.turns import Refresh
@@ -27,6 +28,7 @@ class MemoryStore(MemoryTurns):
         super().__init__(settings, clock)
         self._announced: dict[str, tuple[Announcement, int]] = {}
         self._defaults: dict[str, Fields] = {}
+        self.rooms = MemoryRooms(self)
 
     @property
     def round_trips(self) -> int:
@@ -103,6 +105,7 @@ class MemoryStore(MemoryTurns):
                 ended=[outcome for one, outcome in record.ended if one == client],
                 updates=updates,
                 fields=None if updates is not None else dict(record.fields),
+                rooms=list(record.rooms),
             )
 
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:

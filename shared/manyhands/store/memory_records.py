@@ -54,6 +54,8 @@ class Record:
     #: Queue and channel of the worker that had the last turn.
     near: tuple[str, str] | None = None
     floor: int = 0
+    #: Names of the rooms that it has joined, in that order.
+    rooms: dict[str, None] = field(default_factory=dict)
     tokens: float = 0.0
     tokens_at: int = 0
 
@@ -66,6 +68,14 @@ class Record:
         """Give the updates after a number; None when they are no longer kept."""
         missed = self.seq - seq
         return list(self.log)[len(self.log) - missed :] if 0 <= missed <= len(self.log) else None
+
+    def note_joined(self, joined: Sequence[tuple[str, bool]]) -> None:
+        """Keep which rooms it joins, with True, and leaves."""
+        for name, joins in joined:
+            if joins:
+                self.rooms[name] = None
+            else:
+                self.rooms.pop(name, None)
 
     def remember_end(self, client: str, outcome: bytes) -> None:
         """Keep an outcome for `welcome`."""

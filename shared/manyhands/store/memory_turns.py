@@ -173,6 +173,7 @@ class MemoryTurns:
             if not in_turn and (commit.token not in record.detached or commit.ending is Ending.DETACH):
                 raise TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
             self._write(record, commit)
+            record.note_joined(commit.joined)
             seq = self._send(record, commit.update) if commit.update else 0
             if commit.ending is Ending.FINAL:
                 self._remember_end(record, commit.client, commit.outcome)

@@ -17,6 +17,7 @@ from manyhands.store.commands import SessionCommands, pack, pack_script
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Waiting, Welcome
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
+from manyhands.store.redis_rooms import RedisRooms
 from manyhands.store.scripts_loader import Script, load_script
 from manyhands.store.stream import RedisStream
 from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn
@@ -46,6 +47,7 @@ class RedisStore:
         #: Whether Redis has been told of start.lua, which it forgets together with the others.
         self._knows_start = False
         self._commands = SessionCommands(self.keys, self._life, self._lease)
+        self.rooms = RedisRooms(self.keys, self._pipeline)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> RedisStore:
@@ -102,7 +104,7 @@ class RedisStore:
         answer = self._run("welcome", session, client, "" if seq is None else seq)
         if answer is None:
             return None
-        number, defaults, version, info, highest, pending, ended, updates, fields = answer
+        number, defaults, version, info, highest, pending, ended, updates, fields, rooms = answer
         return Welcome(
             session=replies.read_session(session, defaults, version, info),
             seq=int(number),
@@ -111,6 +113,7 @@ class RedisStore:
             ended=ended,
             updates=updates,
             fields=None if updates is not None else replies.read_fields(fields),
+            rooms=(rooms or b"").decode().split(),
         )
 
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:

@@ -114,5 +114,6 @@ def commit_arguments(commit: Commit, channel: str) -> tuple[bytes | str | int, .
     return (
         *(commit.token, commit.k, commit.ending.value, head, tail, channel, commit.client, commit.n, commit.outcome),
         *(commit.next_token or "", commit.version, near, commit.ahead, *BOUNDS),
+        " ".join(f"{'+' if joins else '-'}{name}" for name, joins in commit.joined),
         *(part for op in commit.ops for part in op),
     )

@@ -107,6 +107,8 @@ class Commit:
     #: The channel on which this worker hears of the session's next event before Celery does, if it has the same queue.
     near: str = ""
     queue: str = ""
+    #: Names of rooms that the session joins, with True, and leaves.
+    joined: Sequence[tuple[str, bool]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,31 @@ local function write(tagged, field, value)
   put(field, value, before)
 end
 
+-- Writes ops, which stand in ARGV from a place on: kind, field, value each. `version`: noted with what is touched where runs
+-- go on beside others, which are to see it; else false. `remembered`: paths that are remembered for them.
+local function write_ops(from, version, remembered)
+  local content = {}
+  for i = from, #ARGV, 3 do
+    if ARGV[i] == 'B' then
+      content[#content + 1] = ARGV[i + 1]
+      content[#content + 1] = ARGV[i + 2]
+    else
+      put_new(content)
+      content = {}
+      write(ARGV[i], ARGV[i + 1], ARGV[i + 2])
+      if version then call('ZADD', TOUCHED, version, ARGV[i + 1]) end
+    end
+  end
+  put_new(content)
+  if not version then return end
+  local over = call('ZCARD', TOUCHED) - remembered
+  if over > 0 then
+    local forgotten = call('ZPOPMIN', TOUCHED, over)
+    call('HSET', META, 'floor', forgotten[#forgotten])
+  end
+  mortal(TOUCHED)
+end
+
 local function end_writes()
   local count = call('HLEN', STATE)
   if not indexed and count > MANY then

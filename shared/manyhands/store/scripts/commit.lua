@@ -4,12 +4,13 @@
 --       9 channel, 10 client, 11 n, 12 outcome or '', 13 token of the next run or '', 14 version of the fields that the
 --       caller has after this commit, 15 queue and channel of the worker for whom the next event may be rung directly,
 --       or '', 16 letters of the mailbox that the caller has beyond this one, 17 entries and 18 bytes of the log,
---       19 outcomes kept, 20 paths remembered for detached runs, then per op: kind, field, value (see fields.py)
+--       19 outcomes kept, 20 paths remembered for detached runs, 21 rooms that the session joins and leaves (see
+--       _joined.lua), then per op: kind, field, value (see fields.py)
 -- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
 --   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
--- With: _letters _turns _begin _updates _fields _writes
+-- With: _letters _turns _begin _updates _fields _writes _joined
 
-local FIRST_OP = 21
+local FIRST_OP = 22
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
 local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
@@ -54,30 +55,11 @@ local some_detached = meta[6] and meta[6] ~= '0'
 if #ARGV >= FIRST_OP then
   version = whole(tonumber(version) + 1)
   begin_writes(meta[12], meta[13])
-  local content = {}
-  for i = FIRST_OP, #ARGV, 3 do
-    if ARGV[i] == 'B' then
-      content[#content + 1] = ARGV[i + 1]
-      content[#content + 1] = ARGV[i + 2]
-    else
-      put_new(content)
-      content = {}
-      write(ARGV[i], ARGV[i + 1], ARGV[i + 2])
-      if some_detached then call('ZADD', TOUCHED, version, ARGV[i + 1]) end
-    end
-  end
-  put_new(content)
+  write_ops(FIRST_OP, some_detached and version, tonumber(ARGV[20]))
   end_writes()
-  if some_detached then
-    local over = call('ZCARD', TOUCHED) - tonumber(ARGV[20])
-    if over > 0 then
-      local forgotten = call('ZPOPMIN', TOUCHED, over)
-      call('HSET', META, 'floor', forgotten[#forgotten])
-    end
-    mortal(TOUCHED)
-  end
 end
 
+if ARGV[21] ~= '' then note_joined(ARGV[21]) end
 local seq, logged = 0, meta[9]
 if ARGV[7] ~= '' then
   seq = tonumber(meta[8]) + 1

@@ -2,10 +2,10 @@
 -- KEYS: see _session.lua
 -- ARGV: 4 client, 5 the last seq that the browser has seen, or ''
 -- Returns nil for an unknown session, else {seq, defaults, version, info, the client's highest n, {pending n, ...},
---   {outcome, ...}, {missed update, ...} or nil, all fields or nil}
+--   {outcome, ...}, {missed update, ...} or nil, all fields or nil, the names of joined rooms or nil}
 -- With: _letters
 
-local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info', 'c:' .. ARGV[4])
+local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info', 'c:' .. ARGV[4], 'rooms')
 if not meta[1] then return nil end
 renew_lives(nil)
 local client, seq = ARGV[4], tonumber(meta[2])
@@ -31,4 +31,4 @@ if missed and missed >= 0 and missed <= call('LLEN', LOG) then
 else
   fields = call('HGETALL', STATE)
 end
-return {seq, meta[3], meta[4], meta[5], highest, pending, ended, updates, fields}
+return {seq, meta[3], meta[4], meta[5], highest, pending, ended, updates, fields, meta[7]}
