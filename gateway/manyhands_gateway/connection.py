@@ -36,8 +36,9 @@ class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_burdens", "_held", "_settings", "_settled", "client", "closing", "code", "deadline", "fired", "flooding",
-        "heard", "outbox", "pinged", "protocol", "secret", "seq", "session", "sock", "subprotocol", "unanswered",
+        "_burdens", "_held", "_settings", "_settled", "arrow", "client", "closing", "code", "deadline", "fired",
+        "flooding", "heard", "outbox", "pinged", "protocol", "secret", "seq", "session", "sock",
+        "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
@@ -48,6 +49,8 @@ class Connection:
         #: Set once it has had its welcome.
         self.session: str | None = None
         self.client = ""
+        #: Whether it wants tables as Arrow.
+        self.arrow = False
         #: The page's scripts may not have the session's token: a cookie carries it.
         self.secret = False
         #: The last update that it was sent.

@@ -107,7 +107,7 @@ class Conversation:
                 return
         else:
             session = self._services.sessions.verify(hello.session, named)
-        self._connection.client = hello.client
+        self._connection.client, self._connection.arrow = hello.client, hello.arrow
         self._session = session or ""
         # What a browser saw of another session means nothing in this one.
         seq = None if hello.session is None else hello.seq

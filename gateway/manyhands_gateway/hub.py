@@ -56,7 +56,7 @@ class Greeter(Protocol):
     """What the hub needs of the sessions."""
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, arrow: bool
     ) -> Greeting | None:
         """Read a welcome; None for an unknown session. Raises `Unavailable`."""
 
@@ -148,8 +148,8 @@ class Hub:
             self._channels.unsubscribe(channel)
 
     def _welcome(self, feed: Feed, connection: Connection, seq: int | None, *, resumed: bool) -> bool:
-        client, secret = connection.client, connection.secret
-        greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret)
+        client, secret, arrow = connection.client, connection.secret, connection.arrow
+        greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret, arrow=arrow)
         if greeting is None:
             return False
         # It may have ended meanwhile, or have had its welcome when all of the session's browsers got one.

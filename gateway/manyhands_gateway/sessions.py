@@ -87,13 +87,13 @@ class Sessions:
         return named.session if token in (None, public_name(named.session)) else None
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool = False
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool = False, arrow: bool = False
     ) -> Greeting | None:
         """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown.
 
-        `secret`: without the token, which a cookie carries.
+        `secret`: without the token, which a cookie carries. `arrow`: the browser wants tables as Arrow.
         """
-        welcome = self._store.welcome(session, client, seq)
+        welcome = self._store.welcome(session, client, seq, arrow=arrow)
         if welcome is None:
             return None
         name = public_name(session) if secret else self._tokens.sign(session)

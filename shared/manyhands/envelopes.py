@@ -34,6 +34,8 @@ class Hello:
     session: str | None = None
     #: The last update it has seen; None: it wants the whole state.
     seq: int | None = None
+    #: Whether it wants tables also as Arrow IPC streams.
+    arrow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,10 @@ def parse(envelope: object) -> Envelope:
 
 def _parse_hello(envelope: Mapping[Any, Any]) -> Hello:
     seq = None if envelope.get(Key.SEQ) is None else _number(envelope, Key.SEQ, 0)
-    return Hello(_text(envelope, Key.CLIENT, MAX_CLIENT), _optional_text(envelope, Key.SESSION), seq)
+    arrow = envelope.get(Key.ARROW)
+    if arrow is not None and not isinstance(arrow, bool):
+        raise BadFrame(f"`{Key.ARROW}` is true or false, got {show(arrow)}")
+    return Hello(_text(envelope, Key.CLIENT, MAX_CLIENT), _optional_text(envelope, Key.SESSION), seq, bool(arrow))
 
 
 def _parse_event(envelope: Mapping[Any, Any]) -> Event:

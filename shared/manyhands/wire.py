@@ -33,6 +33,7 @@ class Key(StrEnum):
     PAYLOAD = "payload"
     CONTEXT = "context"
     TRACEPARENT = "traceparent"
+    ARROW = "arrow"
     # inside a context
     EVENT = "event"
     TARGET = "target"

@@ -102,6 +102,24 @@ def test_an_unknown_session_accepts_nothing_and_welcomes_nobody(store: Store) ->
     assert store.updates_since("nobody", 0) is None
 
 
+def test_turns_of_events_accepted_after_a_browser_wanted_arrow_say_so(store: Store) -> None:
+    store.accept([letter(1)])
+    first = store.begin("s", "one")
+    assert first is not None
+    assert not first.arrow
+    store.welcome("s", "c", None, arrow=True)
+    store.welcome("s", "other", None)
+    store.accept([letter(2)])
+    second = store.commit(write("one", next_token="two")).turn
+    assert second is not None
+    assert second.arrow
+    store.commit(write("two", n=2))
+    store.accept([letter(3)])
+    third = store.begin("s", "three")
+    assert third is not None
+    assert third.arrow
+
+
 def test_a_deleted_session_is_unknown_and_what_runs_in_it_is_given_up(store: Store) -> None:
     store.create(Session("s", "d", "v1"))
     store.accept([letter(1), letter(2)])

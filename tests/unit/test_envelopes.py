@@ -32,6 +32,8 @@ def test_a_first_hello_needs_only_a_client() -> None:
 
 def test_a_hello_after_a_lost_connection_names_its_session_and_the_last_update() -> None:
     assert parse({**HELLO, "session": "token", "seq": 0}) == Hello("tab", "token", 0)
+    assert parse({**HELLO, "arrow": True}) == Hello("tab", arrow=True)
+    assert parse({**HELLO, "arrow": None}) == parse({**HELLO, "arrow": False}) == Hello("tab")
 
 
 def test_an_event_needs_only_a_handler() -> None:

@@ -39,7 +39,9 @@ class Store:
         self.log.append(splice(encode_update([], [], "c", seq, Outcome(ok=True)), seq))
         return self.log[-1]
 
-    def greet(self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool) -> Greeting | None:
+    def greet(
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, arrow: bool
+    ) -> Greeting | None:
         head = len(self.log)
         self.let.wait()
         if self.away:

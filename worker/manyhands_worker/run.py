@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
@@ -19,6 +20,7 @@ from manyhands.state_root import StateRoot
 from manyhands.store.contract import Fields
 from manyhands.store.turns import Commit, Committed, Ending, Refresh, Turn
 from manyhands.tracing import Span
+from manyhands.types.arrow_views import shown_as_arrow
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes
@@ -207,9 +209,13 @@ class Run:
         self.root.refresh(path, node, True)
 
     def _take(self) -> Changes:
-        changes = encode_changes(self.root.take(), self._defaults, any_defaults=self._dev)
+        with self._showing():
+            changes = encode_changes(self.root.take(), self._defaults, any_defaults=self._dev)
         self._errors += changes.errors
         return changes
+
+    def _showing(self) -> AbstractContextManager[None]:
+        return shown_as_arrow() if self.turn.arrow else nullcontext()
 
     def _commit(
         self,
@@ -246,7 +252,8 @@ class Run:
         result = b"\xc0"
         try:
             codec.check_value(ended.result, ("result",))
-            result = codec.encode(codec.view(ended.result), ("result",))
+            with self._showing():
+                result = codec.encode(codec.view(ended.result), ("result",))
         except NotSerialisable as problem:
             text = f"what the handler returned holds {problem.kind}, which can't be sent: {problem.cure}"
             error = error or (Failure.NOT_SERIALISABLE, text)

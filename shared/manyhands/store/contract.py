@@ -181,8 +181,11 @@ class Store(Protocol):
         """Append each letter to its session's mailbox, durably and in order, in one round trip."""
         ...
 
-    def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
-        """Read what a browser needs; None for an unknown or expired session."""
+    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
+        """Read what a browser needs; None for an unknown or expired session.
+
+        `arrow`: the turns of events that are accepted from now on say that a browser wants tables as Arrow.
+        """
         ...
 
     def updates_since(self, session: str, seq: int) -> Sequence[bytes] | None:

@@ -88,13 +88,14 @@ class MemoryStore(MemoryTurns):
             return Receipt(Verdict.ACCEPTED, n)
         return Receipt(Verdict.ACCEPTED, n, ring=ring, queue=queue)
 
-    def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
+    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
         with self._lock:
             record = self._find(session)
             if record is None:
                 return None
             self._renew_life(record)
+            record.arrow |= arrow
             mail = [*record.detached.values(), *record.mailbox]
             updates = None if seq is None else record.updates_since(seq)
             return Welcome(

@@ -56,6 +56,8 @@ class Record:
     floor: int = 0
     #: Names of the rooms that it has joined, in that order.
     rooms: dict[str, None] = field(default_factory=dict)
+    #: Whether one of its browsers wants tables as Arrow.
+    arrow: bool = False
     tokens: float = 0.0
     tokens_at: int = 0
 

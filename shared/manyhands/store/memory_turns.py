@@ -158,6 +158,7 @@ class MemoryTurns:
             cancelled=(mail.client, mail.n) in record.cancels,
             ahead=[Ahead(one.client, one.n, one.body) for one in ahead],
             queue=mail.queue,
+            arrow=record.arrow,
         )
 
     def commit(self, commit: Commit) -> Committed:

@@ -99,9 +99,9 @@ class RedisStore:
         attempts = 1 if any(one.n is None for one in letters) else ATTEMPTS
         return [replies.read_receipt(answer) for answer in self._pipeline(calls, attempts)]
 
-    def welcome(self, session: str, client: str, seq: int | None) -> Welcome | None:
+    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
-        answer = self._run("welcome", session, client, "" if seq is None else seq)
+        answer = self._run("welcome", session, client, "" if seq is None else seq, int(arrow))
         if answer is None:
             return None
         number, defaults, version, info, highest, pending, ended, updates, fields, rooms = answer

@@ -55,7 +55,7 @@ def read_begun(begin: Begin, reply: Sequence[Any] | None) -> Turn | Elsewhere | 
 
 
 def _read_turn(session: str, token: str, about: Session | None, reply: Sequence[Any]) -> Turn:
-    fence, attempt, client, n, body, version, described, cancelled, fields, ahead, queue = reply
+    fence, attempt, client, n, body, version, described, cancelled, fields, ahead, queue, arrow = reply
     return Turn(
         session=about or (read_session(session, *described) if described else Session(session, "", "")),
         token=token,
@@ -69,6 +69,7 @@ def _read_turn(session: str, token: str, about: Session | None, reply: Sequence[
         cancelled=bool(cancelled),
         ahead=[_read_letter(letter) for letter in ahead],
         queue=queue.decode(),
+        arrow=bool(arrow),
     )
 
 

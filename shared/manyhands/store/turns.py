@@ -64,6 +64,8 @@ class Turn:
     #: What waits behind it, as far as the caller may go on to it without asking: see `Commit.ahead`.
     ahead: Sequence[Ahead] = ()
     queue: str = ""
+    #: Whether a browser of the session wants tables as Arrow.
+    arrow: bool = False
 
 
 class Ending(StrEnum):

@@ -9,6 +9,7 @@ from manyhands import codec
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import Extension, join_packed, pack_item, pack_zone, unpack_zone
 from manyhands.types import Code, is_public
+from manyhands.types.arrow_views import add_arrow
 from manyhands.types.columns import pack_labelled, unpack_column, view_column
 
 pd: Any = import_module("pandas")
@@ -42,7 +43,8 @@ def _view_frame(frame: Any) -> object:
     columns = [view_column(head.iloc[:, place].array) for place in public]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(head))]
     labels = ["/".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns[public]]
-    return {"columns": labels, "rows": rows, "length": len(frame)}
+    shown = {"columns": labels, "rows": rows, "length": len(frame)}
+    return add_arrow(shown, lambda pa: [pa.array(frame.iloc[:, place], from_pandas=True) for place in public])
 
 
 def _pack_series(series: Any) -> object:

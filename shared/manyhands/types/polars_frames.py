@@ -9,6 +9,7 @@ from typing import Any
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import Extension
 from manyhands.types import Code, is_public
+from manyhands.types.arrow_views import add_arrow
 
 pl: Any = import_module("polars")
 _errors: Any = import_module("polars.exceptions")
@@ -52,10 +53,16 @@ def _view(value: Any) -> object:
             return value.to_list()
         shown = value.head(MOST_ROWS).select([name for name in value.columns if is_public(name)])
         rows = [list(row) for row in shown.rows()] if shown.width else [[]] * min(value.height, MOST_ROWS)
+        as_view = {"columns": shown.columns, "rows": rows, "length": value.height}
+        return add_arrow(as_view, lambda _: _whole_columns(value.select(shown.columns)))
     except _errors.PanicException as error:
         cure = f"polars can't turn it into Python's values ({error})"
         raise NotSerialisable((), f"a polars {type(value).__name__}", cure) from error
-    return {"columns": shown.columns, "rows": rows, "length": value.height}
+
+
+def _whole_columns(frame: Any) -> Any:
+    # As today's polars would have it, text is of a type that few browsers read.
+    return frame.to_arrow(compat_level=pl.CompatLevel.oldest()).columns
 
 
 POLARS = Extension(Code.POLARS, _pack, _unpack, _view)

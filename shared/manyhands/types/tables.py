@@ -10,6 +10,7 @@ from packaging.version import Version
 from manyhands.errors import DamagedValue
 from manyhands.extension_types import Extension
 from manyhands.types import Code, is_public
+from manyhands.types.arrow_views import add_arrow
 
 pa: Any = import_module("pyarrow")
 import_module("pyarrow.ipc")
@@ -56,7 +57,8 @@ def _view(value: Any) -> object:
     public = [place for place, name in enumerate(value.schema.names) if is_public(name)]
     columns = [value.column(place).slice(0, MOST_ROWS).to_pylist() for place in public]
     rows = [list(row) for row in zip(*columns, strict=True)] if public else [[]] * min(value.num_rows, MOST_ROWS)
-    return {"columns": [value.schema.names[place] for place in public], "rows": rows, "length": value.num_rows}
+    shown = {"columns": [value.schema.names[place] for place in public], "rows": rows, "length": value.num_rows}
+    return add_arrow(shown, lambda _: [value.column(place) for place in public])
 
 
 TABLE = Extension(Code.ARROW_TABLE, _pack, _unpack, _view)

@@ -10,7 +10,7 @@ end
 
 -- Begins the first letter of the mailbox under a token. `known`: the version of the fields that the caller has; `brief`:
 -- whether it knows what the session was created with; `began`: whether the handler begins at once; `meta`: fence, ver,
--- loose, asked, defaults, version, info.
+-- loose, asked, defaults, version, info, arrow.
 local function begin_first(token, known, brief, began, meta)
   -- While runs are detached, each event is to see what they write meanwhile.
   local alone = not meta[3] or meta[3] == '0'
@@ -36,5 +36,6 @@ local function begin_first(token, known, brief, began, meta)
   if meta[2] ~= known then fields = call('HGETALL', STATE) end
   if meta[4] == '1' then cancelled = call('SISMEMBER', CANCELS, event_key(client, n)) end
   local about = not brief and {meta[5], meta[6], meta[7]}
-  return {fence, string.byte(first) + 1, client, whole(n), body, meta[2], about, cancelled, fields, ahead, queue}
+  return {fence, string.byte(first) + 1, client, whole(n), body, meta[2], about, cancelled, fields, ahead, queue,
+    meta[8] or false}
 end

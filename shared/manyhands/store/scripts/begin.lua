@@ -8,12 +8,12 @@
 -- With: _letters _turns _begin
 
 local meta = call('HMGET', META, 'id', 'run', 'renew', 'rung', 'began', 'fence', 'ver', 'loose', 'asked', 'defaults',
-  'version', 'info')
+  'version', 'info', 'arrow')
 if not meta[1] then return nil end
 silence(meta[4])
 
 local function begin_under(token)
-  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12]}
+  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12], meta[13]}
   return begin_first(token, '', ARGV[6] == '1', ARGV[5] == '1', known)
 end
 

@@ -14,7 +14,7 @@ local FIRST_OP = 22
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
 local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
-  'near', 'bytes', 'many')
+  'near', 'bytes', 'many', 'arrow')
 if not meta[1] then
   call('ZREM', LEASES, lease_of(token))
   return {'lost'}
@@ -23,7 +23,7 @@ local in_turn = meta[1] == token
 local this = token .. ' ' .. k .. ' '
 
 local function begin_next(version, fence)
-  return begin_first(next_token, known, true, true, {fence, version, meta[6], meta[7]})
+  return begin_first(next_token, known, true, true, {fence, version, meta[6], meta[7], nil, nil, nil, meta[14]})
 end
 
 -- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.

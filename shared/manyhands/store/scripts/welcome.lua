@@ -1,6 +1,6 @@
 -- Reads, at one moment, what a browser needs to join a session.
 -- KEYS: see _session.lua
--- ARGV: 4 client, 5 the last seq that the browser has seen, or ''
+-- ARGV: 4 client, 5 the last seq that the browser has seen, or '', 6 1 if it wants tables as Arrow
 -- Returns nil for an unknown session, else {seq, defaults, version, info, the client's highest n, {pending n, ...},
 --   {outcome, ...}, {missed update, ...} or nil, all fields or nil, the names of joined rooms or nil}
 -- With: _letters
@@ -8,6 +8,7 @@
 local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info', 'c:' .. ARGV[4], 'rooms')
 if not meta[1] then return nil end
 renew_lives(nil)
+if ARGV[6] == '1' then call('HSET', META, 'arrow', '1') end
 local client, seq = ARGV[4], tonumber(meta[2])
 
 local pending = {}
