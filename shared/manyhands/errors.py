@@ -6,7 +6,13 @@ ManyHandsError
 ├── AppError              the app, or how it is named, is wrong
 │   ├── AppNotFound       APP names nothing that can be run
 │   ├── AppImportError    importing the app's code raised
-│   └── KeyNotString      a key of the state is not a string
+│   ├── ComputedAssigned  a computed value was assigned
+│   ├── KeyNotString      a key of the state is not a string
+│   └── SchemaViolation   a value is none of those that the schema of the state allows
+├── ReactionFailed        what follows from an assignment raised
+│   ├── ComputedFailed    a computed value can't be computed
+│   ├── MutationLoop      subscribers assign to what they subscribe to, without end
+│   └── SubscriberFailed  a subscriber raised
 ├── NotSerialisable       a value can't be stored
 ├── DamagedValue          a stored value can't be read back
 ├── BadFrame              a browser's frame breaks the protocol
@@ -76,6 +82,58 @@ class KeyNotString(AppError, TypeError):
         )
 
 
+class SchemaViolation(AppError, TypeError):
+    """A value is not what the schema of the state declares. Raised where it is assigned, or given as a default."""
+
+    def __init__(self, path: Sequence[str], schema: str, expected: str, got: str) -> None:
+        self.path, self.schema, self.expected, self.got = tuple(path), schema, expected, got
+        super().__init__(f"{show_path(path)} is declared as {expected} by {schema}, got {got}; assign {expected}")
+
+
+class ComputedAssigned(AppError, AttributeError):
+    """A computed value was assigned or deleted. Raised where that is done."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        self.path = tuple(path)
+        super().__init__(
+            f"{show_path(path)} is a computed value, which can't be assigned or deleted; "
+            "assign what it is computed from"
+        )
+
+
+class ReactionFailed(ManyHandsError):
+    """What follows from an assignment raised; ends its event with `handler_failed`. `who` names it."""
+
+    def __init__(self, who: str, text: str) -> None:
+        self.who = who
+        super().__init__(f"{who} {text}")
+
+
+class ComputedFailed(ReactionFailed):
+    """A computed value can't be computed; `__cause__` is what its function raised."""
+
+    def __init__(self, path: str, cause: BaseException) -> None:
+        super().__init__(f"the computed value {path}", f"raised {type(cause).__name__}: {show_error(cause)}")
+
+
+class SubscriberFailed(ReactionFailed):
+    """A subscriber raised; `__cause__` is what."""
+
+    def __init__(self, name: str, path: str, cause: BaseException) -> None:
+        super().__init__(f"the subscriber {name} to {path}", f"raised {type(cause).__name__}: {show_error(cause)}")
+
+
+class MutationLoop(ReactionFailed, RecursionError):
+    """Subscribers assign to what they subscribe to, without end."""
+
+    def __init__(self, chain: Sequence[str]) -> None:
+        super().__init__(
+            f"the subscriber {chain[-1]}",
+            f"is {len(chain)} subscribers deep in one event, the last of them {' → '.join(chain[-4:])}; "
+            "let a subscriber assign only where something changes",
+        )
+
+
 class NotSerialisable(ManyHandsError):
     """A value can't be stored; ends its event with `not_serialisable`."""
 
@@ -120,3 +178,11 @@ class TurnLost(ManyHandsError):
 def show_path(path: Sequence[str]) -> str:
     """Write a path the way an author writes it: `state["a"]["b"]`."""
     return "state" + "".join(f'["{segment}"]' for segment in path)
+
+
+def show_error(error: BaseException) -> str:
+    """Give an exception's text, also of one that can't say what it is."""
+    try:
+        return str(error)[:2000]
+    except Exception:  # noqa: BLE001 - an exception of the app's may raise anything when it is shown
+        return "(an exception that can't be shown)"

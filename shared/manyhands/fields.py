@@ -60,6 +60,15 @@ class Stored(bytes):
     __slots__ = ()
 
 
+class Whole:
+    """A dict that is one value: a leaf, though it is a dict."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+
+
 #: Nested dicts whose leaves are `Stored`.
 Tree = dict[str, Any]
 
@@ -145,7 +154,9 @@ def _encode_below(path: Path, values: Mapping[str, Any]) -> Iterator[tuple[bytes
 
 def _encode_leaf(value: object, path: Path) -> bytes:
     # A leaf that was never read is stored as it came, its view included.
-    return value if type(value) is Stored else codec.encode_with_view(value, path)
+    if type(value) is Stored:
+        return value
+    return codec.encode_with_view(value.content if type(value) is Whole else value, path)
 
 
 def encode_assignment(

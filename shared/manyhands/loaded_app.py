@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from manyhands.declared import PLAIN, Declared
 from manyhands.handlers import Handler, NotExposed
 from manyhands.verifiers import Verifier
 
@@ -22,3 +23,5 @@ class LoadedApp:
     version: str
     #: What decides whether a session may begin, in the order in which it is asked.
     verifiers: Sequence[Verifier] = ()
+    #: The class of its state, computed values and subscribers.
+    declared: Declared = PLAIN

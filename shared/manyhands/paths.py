@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import msgpack
 
-from manyhands.errors import DamagedValue
+from manyhands.errors import AppError, DamagedValue
 from manyhands.packing import array_header, pack
 
 Path = tuple[str, ...]
@@ -63,3 +63,17 @@ def wire_path(path: Sequence[str]) -> bytes:
 def is_public(path: Sequence[str]) -> bool:
     """Tell whether browsers may see a path: no segment begins with an underscore."""
     return not any(name.startswith("_") for name in path)
+
+
+def parse_path(text: object, asked_by: str) -> Path:
+    r"""Read a path as an app's author writes it: `user.name`; a dot within a key is `\.`. Raises `AppError`."""
+    if isinstance(text, str):
+        path = tuple(part.replace("\0", ".") for part in text.replace("\\.", "\0").split("."))
+        if all(path):
+            return path
+    raise AppError(f"{asked_by} expected a path such as 'counter' or 'user.name', got {text!r}")
+
+
+def overlap(one: Path, other: Path) -> bool:
+    """Tell whether one path is the other, or lies above or below it."""
+    return all(mine == theirs for mine, theirs in zip(one, other, strict=False))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMapping, ValuesView
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
-from manyhands.state_nodes import MISSING, Node, checked_name
+from manyhands.attributes import declare, default_of
+from manyhands.fields import Whole
+from manyhands.reactions import Change
+from manyhands.schema import Schema, make_schema
+from manyhands.state_nodes import MISSING, Node, Shared, checked_name
 from manyhands.state_values import Handle
 
 
@@ -18,8 +22,22 @@ class State(Handle, MutableMapping[str, Any]):
     several threads, each operation being one step.
     """
 
-    # No attributes: `state.counter = 1` fails instead of being lost.
+    # No attributes but those that a class derived from this one declares: others fail instead of being lost.
     __slots__ = ()
+    #: What such a class declares, once `init_state` was given it.
+    _schema: ClassVar[Schema | None] = None
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        declare(cls, State)
+
+    @classmethod
+    def _resolve(cls) -> Schema:
+        schema = make_schema(cls, default_of)
+        for one in schema.all():
+            # Of the schemas, each belongs to one class.
+            cast("type[State]", one.kind)._schema = one
+        return schema
 
     def __getitem__(self, key: str) -> Any:
         return self.get(key)
@@ -27,26 +45,31 @@ class State(Handle, MutableMapping[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """Give a value, or the default where nothing is."""
         name = checked_name(key, self._node)
+        if (live := self._node.shared.live) is not None:
+            live.freshen(self._node, name)
         with self._node.shared:
             value = self._node.read(name)
             if type(value) is Node:
-                value.handle = value.handle or State(value)
-                return value.handle
+                # Not by its truth: an empty dict has none.
+                return self._handle(name, value) if value.handle is None else value.handle
+        if type(value) is Whole:
+            return value.content
         return default if value is MISSING else value
 
     def __setitem__(self, key: str, value: Any) -> None:
         name = checked_name(key, self._node)
-        value = self._node.prepare(name, value)
-        with self._node.shared:
+        value = self._prepared(name, value)
+        with self._changing(name):
             self._node.write(name, value)
 
     def __delitem__(self, key: str) -> None:
         name = checked_name(key, self._node)
-        with self._node.shared:
+        with self._changing(name):
             self._node.delete(name)
 
     def __contains__(self, key: object) -> bool:
         name = checked_name(key, self._node)
+        self._freshen()
         with self._node.shared:
             return name in self._node.data
 
@@ -57,6 +80,7 @@ class State(Handle, MutableMapping[str, Any]):
         return reversed(self._names())
 
     def __len__(self) -> int:
+        self._freshen()
         with self._node.shared:
             return len(self._node.data)
 
@@ -75,7 +99,7 @@ class State(Handle, MutableMapping[str, Any]):
     def pop(self, key: str, default: Any = MISSING) -> Any:
         """Delete a key and give its value, or the default where nothing is. Raises `KeyError` without a default."""
         name = checked_name(key, self._node)
-        with self._node.shared:
+        with self._changing(name):
             if name in self._node.data:
                 value = self.get(name)
                 self._node.delete(name)
@@ -86,41 +110,46 @@ class State(Handle, MutableMapping[str, Any]):
 
     def popitem(self) -> tuple[str, Any]:
         """Delete the last key and give it with its value. Raises `KeyError` when empty."""
-        with self._node.shared:
-            for name in reversed(self._node.data):
+        for name in reversed(self._names()):
+            if not self._is_computed(name):
                 return name, self.pop(name)
         raise KeyError("popitem(): the state is empty")
 
     def setdefault(self, key: str, default: Any = None) -> Any:
         """Assign the default where nothing is; give what is there."""
         name = checked_name(key, self._node)
-        default = self._node.prepare(name, default)
-        with self._node.shared:
-            if name not in self._node.data:
-                self._node.write(name, default)
-            return self.get(name)
+        default = self._prepared(name, default)
+        if name not in self:
+            with self._changing(name):
+                if name not in self._node.data:
+                    self._node.write(name, default)
+        return self.get(name)
 
     def update(self, other: Any = (), /, **values: Any) -> None:
         """Assign every pair, in one step: no partial update sends only some of them."""
         named = [(checked_name(key, self._node), value) for key, value in dict(other, **values).items()]
-        prepared = [(name, self._node.prepare(name, value)) for name, value in named]
-        with self._node.shared:
+        prepared = [(name, self._prepared(name, value)) for name, value in named]
+        with self._changing(*(name for name, _ in prepared)):
             for name, value in prepared:
                 self._node.write(name, value)
 
     def clear(self) -> None:
-        """Delete every key."""
-        with self._node.shared:
-            for name in list(self._node.data):
-                self._node.delete(name)
+        """Delete every key but those of computed values."""
+        names = [name for name in self._names() if not self._is_computed(name)]
+        with self._changing(*names):
+            for name in names:
+                if name in self._node.data:
+                    self._node.delete(name)
 
     def copy(self) -> dict[str, Any]:
         """Give a plain dict; the dicts in it are still those of the state."""
+        self._freshen()
         with self._node.shared:
             return {name: self.get(name) for name in self._node.data}
 
     def to_dict(self) -> dict[str, Any]:
         """Give plain dicts all the way down."""
+        self._freshen()
         with self._node.shared:
             return self._node.plain()
 
@@ -153,7 +182,35 @@ class State(Handle, MutableMapping[str, Any]):
         # Another process gets a plain dict.
         return dict, (self.to_dict(),)
 
+    def _changing(self, *names: str) -> Shared | Change:
+        # As a context: an access that assigns or deletes these names.
+        shared = self._node.shared
+        return shared if shared.live is None else Change(shared.live, self._node, names)
+
+    def _freshen(self) -> None:
+        if (live := self._node.shared.live) is not None:
+            live.freshen_all()
+
+    def _is_computed(self, name: str) -> bool:
+        live = self._node.shared.live
+        return live is not None and live.is_computed(self._node, name)
+
+    def _prepared(self, name: str, value: Any) -> Any:
+        if self._schema is not None:
+            value = self._schema.checked(name, value, lambda: self._node.path)
+        return self._node.prepare(name, value)
+
+    def _handle(self, name: str, node: Node) -> Any:
+        declared = self._schema.fields.get(name) if self._schema else None
+        if declared is not None and declared.is_whole:
+            # Stored by a version of the app that had another schema.
+            return node.plain()
+        kind = cast("type[State]", declared.below.kind) if declared and declared.below else State
+        node.handle = kind(node)
+        return node.handle
+
     def _names(self) -> list[str]:
+        self._freshen()
         # A copy, so that a refresh from the flusher's thread can't break a loop.
         with self._node.shared:
             return list(self._node.data)

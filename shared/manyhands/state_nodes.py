@@ -8,15 +8,19 @@ plain dict and records nothing. That is found out at each write by walking up, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from manyhands import codec
 from manyhands.errors import Cancelled, DamagedValue, KeyNotString
-from manyhands.fields import Stored
+from manyhands.fields import Stored, Whole
 from manyhands.mutations import Mutations
 from manyhands.paths import Path
 from manyhands.state_values import Handle, check_keys, copied
+
+if TYPE_CHECKING:
+    from manyhands.reactions import Live
 
 #: Stands for a key that is not there, where None may be its value.
 MISSING: Any = object()
@@ -25,7 +29,7 @@ MISSING: Any = object()
 class Shared:
     """What all nodes of one run's state share. As a context, it is one access of the app's."""
 
-    __slots__ = ("cancelled", "given_up", "lock", "mutations", "session")
+    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "lock", "mutations", "session")
 
     def __init__(self, session: str | None) -> None:
         #: Guards the nodes, the dicts behind them and `mutations`: the handler's thread uses them while the worker's
@@ -37,10 +41,14 @@ class Shared:
         self.cancelled = False
         #: Every access raises: whatever the handler still assigned would be refused.
         self.given_up = False
+        #: What happens when something is assigned; None where the app declares nothing of the kind.
+        self.live: Live | None = None
+        #: The thread that computes for a commit: a cancel is not meant for it.
+        self._undisturbed: int | None = None
 
     def __enter__(self) -> None:
         self.lock.acquire()
-        if self.cancelled or self.given_up:
+        if (self.cancelled or self.given_up) and self._undisturbed != threading.get_ident():
             self.cancelled = False
             self.lock.release()
             raise Cancelled("another worker has taken this event over" if self.given_up else "a browser cancelled it")
@@ -48,10 +56,21 @@ class Shared:
     def __exit__(self, *_: object) -> None:
         self.lock.release()
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Let this thread read and write whatever was cancelled. One commit at a time is made, so one thread does."""
+        self._undisturbed = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._undisturbed = None
+
     def decode(self, value: Stored, path: Path) -> Any:
         """Decode a leaf. Raises `DamagedValue`, which names the session and the path."""
         try:
-            return codec.decode(value)
+            decoded = codec.decode(value)
+            # Dicts that are no single values are stored as a field per leaf.
+            return Whole(decoded) if type(decoded) is dict else decoded
         except DamagedValue as error:
             raise DamagedValue(error.reason, path, self.session) from error
 
@@ -107,7 +126,7 @@ class Node:
 
     def write(self, name: str, value: Any) -> None:
         """Assign what was prepared, and record it where this node is attached."""
-        path = self._attached_path()
+        path = self.attached_path()
         if not self._holds(name, value):
             self.put(name, copied(value) if isinstance(value, Handle) else value)
         if path is not None:
@@ -117,7 +136,7 @@ class Node:
         """Delete, and record it where this node is attached. Raises `KeyError`."""
         del self.data[name]
         self.below.pop(name, None)
-        path = self._attached_path()
+        path = self.attached_path()
         if path is not None:
             self.shared.mutations.record((*path, name), deleted=True)
 
@@ -170,10 +189,13 @@ class Node:
                 value = self._plain(value, (*path, name))
             elif isinstance(value, Handle):
                 value = value.__manyhands_plain__()
+            if type(value) is Whole:
+                value = value.content
             plain[name] = value
         return plain
 
-    def _attached_path(self) -> Path | None:
+    def attached_path(self) -> Path | None:
+        """Give where it lies; None where it no longer does."""
         names: list[str] = []
         node = self
         while (parent := node.parent) is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from manyhands.fields import Tree
+from manyhands.declared import PLAIN, Declared
+from manyhands.errors import ComputedFailed
+from manyhands.fields import Tree, Whole
 from manyhands.mutations import Mutation
 from manyhands.paths import Path
-from manyhands.state import State
+from manyhands.reactions import Live
 from manyhands.state_nodes import MISSING, Node, Shared
 
 #: A mutation below a path: from there on, whether it is a deletion, its value.
@@ -18,13 +20,20 @@ Below = tuple[Path, bool, Any]
 class StateRoot:
     """Owns a run's state. Its methods may be called from any thread, and go on working after a cancel."""
 
-    def __init__(self, tree: Tree, session: str | None = None) -> None:
+    def __init__(self, tree: Tree, session: str | None = None, declared: Declared = PLAIN) -> None:
         """Take a tree over, whose leaves may be `Stored`."""
         self._shared = Shared(session)
         self._node = Node(self._shared, tree)
         #: What the handler gets.
-        self.state = State(self._node)
+        self.state = declared.kind(self._node)
         self._node.handle = self.state
+        #: What follows from assignments; None where the app declares nothing of the kind.
+        self.live = Live(declared.reactions, self._shared, self._node, self.state) if declared.reactions else None
+        self._shared.live = self.live
+
+    def settle(self) -> list[ComputedFailed]:
+        """Compute what is outdated, before a commit; gives what failed, whose old values stay."""
+        return self.live.settle() if self.live is not None else []
 
     def pending(self) -> bool:
         """Tell whether there is something to commit."""
@@ -47,6 +56,8 @@ class StateRoot:
             mutations = self._shared.mutations
             if mutations.covers(path):
                 return
+            if self.live is not None:
+                self.live.refreshed(path)
             own = [(below, deleted, self._find((*path, *below))) for below, deleted in mutations.below(path)]
             subtree = _overlay(subtree if present else MISSING, own)
             if path:
@@ -129,6 +140,8 @@ def _item(found: Any, name: str) -> Any:
         found = found[int(name)] if int(name) < len(found) else None
     else:
         found = None
+    if type(found) is Whole:
+        return found.content
     return None if found is MISSING else found
 
 

@@ -101,7 +101,8 @@ def test_a_new_app_begins_with_nothing_declared() -> None:
 
 
 def test_what_an_app_imports_is_exactly_this() -> None:
-    declaring = ["init_handlers", "init_state", "pack_bytes", "pack_file", "register_type", "session_verifier"]
-    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", *declaring]
-    assert mh.init_state({}) is None
+    declaring = ["computed", "init_handlers", "init_state"]
+    values = ["pack_bytes", "pack_file", "property", "register_type", "session_verifier"]
+    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", *declaring, *values]
+    assert mh.property is mh.computed
     assert mh.init_handlers([]) is None

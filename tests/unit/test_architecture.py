@@ -147,6 +147,7 @@ def test_nothing_pickles(file: Path) -> None:
 def test_the_public_names_are_these() -> None:
     assert set(manyhands.__all__) == {
         *("init_state", "init_handlers", "session_verifier"),
+        *("computed", "property"),
         *("register_type", "pack_bytes", "pack_file"),
         *("State", "Cancelled", "ManyHandsError"),
     }

@@ -96,10 +96,11 @@ def load_snippet(snippet: Snippet, directory: Path) -> LoadedApp:
 def fire(app: LoadedApp, fired: Fired) -> Any:
     """Run a handler as a worker does, and give what a browser that joins afterwards gets."""
     handler = app.handlers[fired.handler]
-    root = StateRoot(build_tree(app.defaults, {}))
+    root = StateRoot(build_tree(app.defaults, {}), None, app.declared)
     session = {"id": "s", "headers": {}, "cookies": {}}
     args, keywords = bind(handler, root.state, fired.payload, {"event": "click", "target": None}, session)
     handler.function(*args, **keywords)
+    assert not root.settle()
     changes = encode_changes(root.take(), app.defaults, any_defaults=False)
     assert not changes.errors
     stored: dict[bytes, bytes] = {}

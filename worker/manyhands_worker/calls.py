@@ -7,7 +7,7 @@ import inspect
 import logging
 from typing import Any
 
-from manyhands.errors import Cancelled
+from manyhands.errors import Cancelled, ReactionFailed, show_error
 from manyhands.handlers import bind
 from manyhands.wire import Failure
 from manyhands_worker.output import capturing
@@ -22,7 +22,10 @@ def call(parts: Parts, run: Run) -> Ended:
     run.begin()
     with capturing(run.output), parts.traces.running(run):
         try:
-            return Ended(_invoke(parts, run))
+            result = _invoke(parts, run)
+            if (live := run.root.live) is not None and live.has_waiting:
+                asyncio.run_coroutine_threadsafe(live.run_waiting(), parts.loop.loop).result()
+            return Ended(result)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
             return failed(parts, run, error)
         finally:
@@ -34,7 +37,10 @@ async def call_async(parts: Parts, run: Run) -> Ended:
     try:
         result = _invoke(parts, run)
         # A plain wrapper around an async function may have run it to its end.
-        return Ended(await result if inspect.isawaitable(result) else result)
+        result = await result if inspect.isawaitable(result) else result
+        if (live := run.root.live) is not None and live.has_waiting:
+            await live.run_waiting()
+        return Ended(result)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises ends its event, not the worker
         return failed(parts, run, error)
     finally:
@@ -52,6 +58,8 @@ def _invoke(parts: Parts, run: Run) -> Any:
 
 def failed(parts: Parts, run: Run, error: BaseException) -> Ended:
     """Tell what an exception of a handler's means, and log it."""
+    if run.root.live is not None:
+        run.root.live.drop_waiting()
     if run.phase is Phase.LOST:
         return Ended()
     if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
@@ -59,13 +67,10 @@ def failed(parts: Parts, run: Run, error: BaseException) -> Ended:
     log.error("%s | handler failed", run.output.source, exc_info=error)
     if parts.settings.dev:
         return Ended(error=(Failure.HANDLER_FAILED, describe(error)))
-    return Ended(error=(Failure.HANDLER_FAILED, f"the handler {run.body.handler} failed; see its worker's log"))
+    who = error.who if isinstance(error, ReactionFailed) else f"the handler {run.body.handler}"
+    return Ended(error=(Failure.HANDLER_FAILED, f"{who} failed; see its worker's log"))
 
 
 def describe(error: BaseException) -> str:
     """Name an exception, also one that can't say what it is."""
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - an exception of the app's may raise anything when it is shown
-        text = "(an exception that can't be shown)"
-    return f"{type(error).__name__}: {text[:2000]}"
+    return f"{type(error).__name__}: {show_error(error)}"

@@ -19,9 +19,11 @@ from types import ModuleType, TracebackType
 
 from manyhands import app as declarations
 from manyhands import codec
+from manyhands.app import Application
 from manyhands.app_files import is_own, own_python_files
 from manyhands.app_location import AppLocation
-from manyhands.errors import AppImportError
+from manyhands.declared import Declared
+from manyhands.errors import AppImportError, ManyHandsError
 from manyhands.handlers import OUR_PACKAGES, find_handlers
 from manyhands.loaded_app import LoadedApp as LoadedApp
 
@@ -50,10 +52,19 @@ def load(location: AppLocation) -> LoadedApp:
     version = hash_code(location.directory)
     application = declarations.begin()
     main = _import(location)
+    declared = _finish(application, location)
     verifiers = tuple(application.verifiers)
     handlers, not_exposed = find_handlers(main, application.modules, location.directory, verifiers)
     defaults = application.defaults or {}
-    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version, verifiers)
+    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version, verifiers, declared)
+
+
+def _finish(application: Application, location: AppLocation) -> Declared:
+    try:
+        return application.finish()
+    except ManyHandsError as error:
+        # Its own text says all, and no line of the app's is at fault alone.
+        raise AppImportError(location.module, error.with_traceback(None)) from error
 
 
 def hash_code(directory: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,8 @@ from enum import Enum, auto
 from typing import Any
 
 from manyhands import codec
-from manyhands.errors import NotSerialisable, TurnLost
+from manyhands.declared import PLAIN, Declared
+from manyhands.errors import ComputedFailed, NotSerialisable, TurnLost
 from manyhands.fields import Tree, build_tree
 from manyhands.letters import Body
 from manyhands.logs import Subject
@@ -25,7 +27,9 @@ from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes
 from manyhands_worker.meter import OK
-from manyhands_worker.output import Output
+from manyhands_worker.output import Output, capturing
+
+log = logging.getLogger("manyhands.turns")
 
 
 class Phase(Enum):
@@ -52,11 +56,16 @@ class Ended:
 class Run:
     """A run. Its handler's thread, the watcher and the flusher use it, each commit under its lock."""
 
-    def __init__(self, turn: Turn, body: Body, defaults: Fields, fields: Fields, *, dev: bool) -> None:
+    def __init__(
+        self, turn: Turn, body: Body, defaults: Fields, fields: Fields, *, dev: bool,
+        declared: Declared = PLAIN,
+    ) -> None:  # fmt: skip
         self.turn, self.body = turn, body
         self.session = turn.session.id
         self.token = turn.token
-        self.root = StateRoot(build_tree(defaults, fields), self.session)
+        self.root = StateRoot(build_tree(defaults, fields), self.session, declared)
+        if self.root.live is not None:
+            self.root.live.session = lambda: session_of(self.turn)
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
         self.phase = Phase.TURN
         #: When its turn was taken, and when its handler had returned, by `time.monotonic`.
@@ -87,6 +96,8 @@ class Run:
         self._defaults, self._dev = defaults, dev
         self._k = 0
         self._errors: list[NotSerialisable] = []
+        #: Computed values that failed before the latest commit.
+        self._outdated: list[ComputedFailed] = []
         #: A commit that has not been answered yet: sent again, as it was, before any other.
         self.unanswered: Commit | None = None
         #: Versions that this run's own commits made.
@@ -209,6 +220,9 @@ class Run:
         self.root.refresh(path, node, True)
 
     def _take(self) -> Changes:
+        if self.root.live is not None:
+            with capturing(self.output):
+                self._outdated = self.root.settle()
         with self._showing():
             changes = encode_changes(self.root.take(), self._defaults, any_defaults=self._dev)
         self._errors += changes.errors
@@ -262,11 +276,19 @@ class Run:
             error = error or (Failure.NOT_SERIALISABLE, text)
         if error is None and self._errors:
             error = (Failure.NOT_SERIALISABLE, "; ".join(str(one) for one in self._errors[:5]))
+        if error is None and self._outdated:
+            error = self._say_outdated()
         if error:
             # What an app says may hold a lone surrogate, which can't be sent.
             error = (error[0], error[1].encode("utf-8", "backslashreplace").decode())
             self.outcome = error[0].value
         return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)
+
+    def _say_outdated(self) -> tuple[Failure, str]:
+        for failed in self._outdated:
+            log.error("%s | %s", self.output.source, failed, exc_info=failed)
+        first = self._outdated[0]
+        return (Failure.HANDLER_FAILED, str(first) if self._dev else f"{first.who} failed; see its worker's log")
 
 
 def context_of(run: Run) -> dict[str, Any]:

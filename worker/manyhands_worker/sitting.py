@@ -78,7 +78,8 @@ class Sitting:
             body = Body(handler="")
         handler = self._parts.app.handlers.get(body.handler)
         try:
-            run = Run(turn, body, self._parts.defaults.of(turn.session), self._fields, dev=self._parts.settings.dev)
+            defaults, dev = self._parts.defaults.of(turn.session), self._parts.settings.dev
+            run = Run(turn, body, defaults, self._fields, dev=dev, declared=self._parts.app.declared)
         except DamagedValue as error:
             # A damaged path: the event ends with an error, on an empty state of which nothing is written.
             log.error("session %s can't be read: %s", turn.session.id, error, extra={"session": turn.session.id})
