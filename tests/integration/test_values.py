@@ -1,0 +1,138 @@
+"""Values the whole way: written by one worker process, read by another, shown to clients of both subprotocols."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from manyhands import codec
+from support.browser import JSON, MSGPACK, Tab
+from support.fleet import Fleet
+from support.processes import Processes
+from support.redis_server import RedisServer
+
+REPOSITORY = Path(__file__).parents[2]
+APP = str(REPOSITORY / "tests" / "apps" / "values")
+PAGE = (REPOSITORY / "docs" / "values.md").read_text("utf-8")
+ROWS: dict[str, str] = dict(re.findall(r"^\| `(.*?)`(?: \(.*?\))? \| `(.*?)`(?:, .*?)? \|$", PAGE, re.MULTILINE))
+#: Seconds that a worker may take to import all of the libraries, and to make and draw all values, on a busy machine.
+PATIENCE = 60
+
+
+@pytest.fixture(scope="module")
+def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A worker that writes, and another one, which alone reads."""
+    environ = {
+        "REDIS_URL": redis_server.url,
+        "MANYHANDS_NAMESPACE": f"values{tmp_path_factory.mktemp('values').name}",
+        "MANYHANDS_SECRET_KEY": "only-for-tests-0123456789",
+        "MANYHANDS_ROUTES": "compare=readers",
+    }
+    processes = Processes(tmp_path_factory.mktemp("processes"), environ)
+    try:
+        made = Fleet(processes, app=APP)
+        made.add_worker("--queues", "readers")
+        yield made
+        made.close()
+    finally:
+        processes.end()
+
+
+@pytest.fixture(scope="module")
+def tab(fleet: Fleet) -> Tab:
+    """A tab of a session in which every value was written."""
+    opened = fleet.tab(subprotocol=JSON)
+    assert opened.call("write", timeout=PATIENCE)["ok"], fleet.log
+    return opened
+
+
+def shown(state: Any) -> Any:
+    """Give what the page calls JSON, of a state that a client has decoded."""
+    return codec.jsonable(state)
+
+
+def check_against_page(values: dict[str, Any]) -> None:
+    assert set(values) == set(ROWS)
+    for expression, expected in ROWS.items():
+        beginning, cut, _ = expected.partition("…")
+        seen = json.dumps(shown(values[expression]))
+        assert seen.startswith(beginning) if cut else seen == expected
+
+
+def test_every_value_of_the_page_is_read_equal_in_another_process(tab: Tab) -> None:
+    written_by = tab.call("write", timeout=PATIENCE)["result"]
+    compared = tab.call("compare", timeout=PATIENCE)
+    assert compared["error"] is None
+    assert compared["result"]["differing"] == []
+    assert compared["result"]["rows"] == len(ROWS) > 40
+    assert compared["result"]["pid"] != written_by
+
+
+def test_what_was_read_and_is_assigned_again_is_as_it_was(tab: Tab) -> None:
+    before = shown(tab.state["alone"])
+    assert tab.call("assign_again", timeout=PATIENCE)["error"] is None
+    assert shown(tab.state["alone"]) == before
+    assert tab.call("compare", timeout=PATIENCE)["result"]["differing"] == []
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, MSGPACK])
+def test_clients_get_what_the_page_says_as_an_update_and_in_a_welcome(
+    fleet: Fleet, tab: Tab, subprotocol: str
+) -> None:
+    late = fleet.tab(subprotocol=subprotocol, token=tab.token)
+    check_against_page(late.state["alone"])
+    assert tab.call("write", timeout=PATIENCE)["ok"]
+    late.wait_for(lambda: late.seq == tab.seq)
+    check_against_page(late.state["alone"])
+    for expression, value in late.state["within"].items():
+        assert list(value[0]) == ["deep"]
+        assert shown(value[0]["deep"][0]) == shown(late.state["alone"][expression]) or "Figure" in expression
+        assert value[1] == {}
+
+
+def test_both_subprotocols_carry_the_same_and_msgpack_nan_and_bytes_as_they_are(fleet: Fleet, tab: Tab) -> None:
+    packed = fleet.tab(subprotocol=MSGPACK, token=tab.token).state["alone"]
+    assert shown(packed) == shown(fleet.tab(subprotocol=JSON, token=tab.token).state["alone"])
+    assert repr(packed['float("nan")']) == "nan"
+    assert packed[r'b"\x00"'] == b"\x00"
+    assert packed['Image.new("RGB", (1, 1))'].startswith(b"\x89PNG")
+
+
+# --- Arrow ---
+
+
+def arrow_tab(open_tab: Callable[..., Tab], tab: Tab, subprotocol: str) -> Tab:
+    asking = open_tab(subprotocol=subprotocol, token=tab.token, hello=False)
+    asking.send({"type": "hello", "client": asking.client, "session": tab.token, "arrow": True})
+    asking.wait_for(lambda: asking.welcomes)
+    return asking
+
+
+@pytest.mark.parametrize("subprotocol", [JSON, MSGPACK])
+def test_a_session_gets_tables_as_arrow_from_when_one_of_its_clients_asks_for_it(
+    fleet: Fleet, subprotocol: str
+) -> None:
+    tab = fleet.tab(subprotocol=subprotocol)
+    assert tab.call("write", timeout=PATIENCE)["ok"]
+    assert list(tab.state["frame"]) == ["columns", "rows", "length"]
+    asking = arrow_tab(fleet.tab, tab, subprotocol)
+    assert list(asking.state["frame"]) == ["columns", "rows", "length"]
+    assert tab.call("write", timeout=PATIENCE)["ok"]
+    asking.wait_for(lambda: "arrow" in asking.state["frame"])
+    table = pa.ipc.open_stream(asking.state["frame"]["arrow"]).read_all()
+    assert table.column_names == ["a", "text"]
+    assert table.column("a").to_pylist() == list(range(1500))
+    assert len(asking.state["frame"]["rows"]) == 1000
+    assert tab.state["frame"] == asking.state["frame"]
+
+
+def test_a_hello_whose_arrow_is_neither_true_nor_false_is_refused(fleet: Fleet) -> None:
+    tab = fleet.tab(hello=False)
+    tab.send({"type": "hello", "client": "c", "arrow": "yes"})
+    assert tab.wait_closed() == (4000, "`arrow` is true or false, got 'yes'")
