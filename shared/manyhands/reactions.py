@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from manyhands import codec
+from manyhands.branches import MISSING
 from manyhands.computed import ComputedValue
 from manyhands.errors import ComputedAssigned, ComputedFailed, DamagedValue, MutationLoop, SubscriberFailed
 from manyhands.fields import Whole
 from manyhands.paths import Path
-from manyhands.state_nodes import MISSING, Node, Shared
+from manyhands.state_nodes import Node, Shared
 from manyhands.state_values import Handle
 from manyhands.subscribers import Subscription
 from manyhands.wire import Key

@@ -7,10 +7,11 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, MutableMappi
 from typing import Any, ClassVar, Self, cast
 
 from manyhands.attributes import declare, default_of
+from manyhands.branches import MISSING
 from manyhands.fields import Whole
 from manyhands.reactions import Change
 from manyhands.schema import Schema, make_schema
-from manyhands.state_nodes import MISSING, Node, Shared, checked_name
+from manyhands.state_nodes import Node, Shared, checked_name
 from manyhands.state_values import Handle
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from manyhands import codec
+from manyhands.branches import MISSING, Branch
 from manyhands.errors import Cancelled, DamagedValue, KeyNotString
 from manyhands.fields import Stored, Whole
 from manyhands.mutations import Mutations
@@ -21,9 +22,6 @@ from manyhands.state_values import Handle, check_keys, copied
 
 if TYPE_CHECKING:
     from manyhands.reactions import Live
-
-#: Stands for a key that is not there, where None may be its value.
-MISSING: Any = object()
 
 
 class Shared:
@@ -53,8 +51,11 @@ class Shared:
             self.lock.release()
             raise Cancelled("another worker has taken this event over" if self.given_up else "a browser cancelled it")
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object = None, error: object = None, _trace: object = None) -> None:
         self.lock.release()
+        if type(error) is DamagedValue and error.session is None:
+            # A field that was looked up knows nothing of its session.
+            raise DamagedValue(error.reason, error.path, self.session) from error
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -86,7 +87,7 @@ class Node:
         self.below: dict[str, Node] = {}
         self.handle: Handle | None = None
         #: `data` is certainly no dict of the app's, so that other events' changes may be written into it.
-        self.ours = parent is None
+        self.ours = parent is None or type(data) is Branch
 
     @property
     def path(self) -> Path:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
 
+from manyhands.branches import MISSING, Branch, Defaults
 from manyhands.declared import PLAIN, Declared
 from manyhands.errors import ComputedFailed
 from manyhands.fields import Tree, Whole
+from manyhands.known_fields import KnownFields
 from manyhands.mutations import Mutation
-from manyhands.paths import Path
+from manyhands.paths import Path, decode_path
 from manyhands.reactions import Live
-from manyhands.state_nodes import MISSING, Node, Shared
+from manyhands.state_nodes import Node, Shared
 
 #: A mutation below a path: from there on, whether it is a deletion, its value.
 Below = tuple[Path, bool, Any]
@@ -27,9 +29,19 @@ class StateRoot:
         #: What the handler gets.
         self.state = declared.kind(self._node)
         self._node.handle = self.state
+        self._source: tuple[KnownFields, Defaults] | None = None
         #: What follows from assignments; None where the app declares nothing of the kind.
         self.live = Live(declared.reactions, self._shared, self._node, self.state) if declared.reactions else None
         self._shared.live = self.live
+
+    @classmethod
+    def over(
+        cls, known: KnownFields, defaults: Defaults, session: str | None = None, declared: Declared = PLAIN
+    ) -> Self:
+        """Make a state of fields that are looked up when they are read. Its lock guards what is `known` from now on."""
+        root = cls(Branch(known, defaults.tree), session, declared)
+        root._source = known, defaults
+        return root
 
     def settle(self) -> list[ComputedFailed]:
         """Compute what is outdated, before a commit; gives what failed, whose old values stay."""
@@ -64,6 +76,26 @@ class StateRoot:
                 self._place(path, subtree)
             else:
                 self._node.rebase({} if subtree is MISSING else subtree)
+
+    def update(self, fields: Mapping[bytes, bytes], paths: Sequence[bytes] | None, *, whole: bool) -> None:
+        """Show what other events have changed: at these encoded paths, or anywhere where they are None.
+
+        `fields`: what lies there and above, or, if it is `whole`, all that the session has.
+        """
+        with self._shared.lock:
+            assert self._source is not None, "a state of plain dicts has no fields that could change"
+            known, defaults = self._source
+            if paths is None:
+                known.replace(fields, whole=whole)
+                self.refresh((), Branch(known, defaults.tree), True)
+                return
+            known.update(fields, paths, whole=whole)
+            fresh = Branch(known, defaults.tree)
+            for path in map(decode_path, paths):
+                value: Any = fresh
+                for name in path:
+                    value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
+                self.refresh(path, value, value is not MISSING)
 
     def cancel(self) -> None:
         """Let the app's next access raise `Cancelled`."""

@@ -50,7 +50,7 @@ class Key(StrEnum):
     UNSET = "unset"
     DONE = "done"
     OK = "ok"
-    # Of rooms. In `hello` a map of names to the last seq that the browser has seen. In `welcome` a map of the names that
+    # Of rooms. In `hello` a map of names to the last seq that the browser has seen. In `welcome` a map of names that
     # the session has joined to {"seq", "state"}: `state` is absent where the missed updates follow instead, `shared`
     # where none is joined. In `update` the name of the room that it is of, with the room's own `seq`, and either `set`
     # and `unset` or `state`: the whole public state, which replaces what the browser has, or None when the session has

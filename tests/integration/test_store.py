@@ -17,7 +17,7 @@ from manyhands.store import limits
 from manyhands.store.contract import Announcement, Letter, Session, Store, Verdict, Waiting
 from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
-from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn, Wanted
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
@@ -85,6 +85,14 @@ def field_of(store: Store, *path: str) -> bytes | None:
     assert welcome is not None
     assert welcome.fields is not None
     return welcome.fields.get(fields.encode_path(path))
+
+
+def fill(store: Store, n: int, count: int = 2 * limits.WHOLE_FIELDS, value: object = 0) -> None:
+    """Let an event store a dict of many values."""
+    store.accept([letter(n)])
+    store.begin("s", "fills")
+    many = {str(key): value for key in range(count)}
+    store.commit(write("fills", n=n, ops=assign(("many",), many)))
 
 
 def test_of_a_session_created_twice_the_first_stays(store: Store) -> None:
@@ -512,7 +520,8 @@ def test_a_detached_run_is_told_what_others_changed(store: Store) -> None:
     assert refresh is not None
     assert refresh.version == 2
     assert refresh.touched == {fields.encode_path(("d",)): 2, fields.encode_path(("cancel",)): 2}
-    assert set(refresh.fields) == {fields.encode_path(path) for path in (("d",), ("d", "x"), ("cancel",))}
+    assert set(refresh.fields) == {fields.encode_path(path) for path in (("mine",), ("d",), ("d", "x"), ("cancel",))}
+    assert refresh.whole
 
 
 def test_a_detached_run_that_missed_more_than_is_remembered_is_told_everything(store: Store) -> None:
@@ -526,7 +535,49 @@ def test_a_detached_run_that_missed_more_than_is_remembered_is_told_everything(s
     (refresh,) = store.refresh_all([("s", 0)])
     assert refresh is not None
     assert refresh.touched is None
-    assert len(refresh.fields) == limits.TOUCHED_PATHS + 1
+    assert (refresh.fields, refresh.whole) == ({}, False)
+
+
+def test_a_detached_run_of_a_large_state_is_told_what_changed_and_what_lies_around_it(store: Store) -> None:
+    fill(store, 1)
+    store.accept([letter(2), letter(3)])
+    store.begin("s", "t2")
+    store.commit(write("t2", 1, Ending.DETACH, n=2))
+    store.begin("s", "t3")
+    store.commit(write("t3", n=3, ops=assign(("many", "7", "x"), 1)))
+    (refresh,) = store.refresh_all([("s", 1)])
+    assert refresh is not None
+    assert not refresh.whole
+    assert refresh.touched == {fields.encode_path(("many", "7", "x")): 2}
+    assert set(refresh.fields) == {fields.encode_path(path) for path in (("many",), ("many", "7"), ("many", "7", "x"))}
+
+
+@pytest.mark.parametrize("value", [0, "x" * 1000], ids=["many", "many bytes"])
+def test_of_a_large_state_a_turn_brings_what_is_wanted(store: Store, value: object) -> None:
+    fill(store, 1, limits.WHOLE_FIELDS if value == 0 else 100, value)
+    store.accept([letter(2), letter(3)])
+    many, seven = fields.encode_path(("many",)), fields.encode_path(("many", "7"))
+    wanted = Wanted((seven, fields.encode_path(("nowhere",))))
+    (turn,) = store.begin_all([Begin("s", "t2", wanted=wanted)])
+    assert isinstance(turn, Turn)
+    assert (turn.whole, turn.wanted, set(turn.fields or ())) == (False, wanted, {seven})
+    answer = store.commit(write("t2", n=2, next_token="t3", version=0, wanted=Wanted((), (many,))))
+    assert answer.turn is not None
+    assert not answer.turn.whole
+    assert len(answer.turn.fields or ()) == (limits.WHOLE_FIELDS if value == 0 else 100)
+    assert store.read("s", Wanted((many,)))[0].keys() == {many}
+    assert len(store.read("s", Wanted((), (b"",)))[0]) == len(answer.turn.fields or ()) + 1
+
+
+def test_a_small_state_is_told_whole_whatever_is_wanted(store: Store) -> None:
+    fill(store, 1, 5)
+    store.accept([letter(2)])
+    (turn,) = store.begin_all([Begin("s", "t2", wanted=Wanted((b"\xa1x",)))])
+    assert isinstance(turn, Turn)
+    assert turn.whole
+    assert len(turn.fields or ()) == 6
+    assert store.read("s", Wanted())[1]
+    assert store.read("nobody", Wanted()) == ({}, True)
 
 
 def test_a_worker_that_takes_a_turn_gets_what_waits_behind_it(store: Store) -> None:

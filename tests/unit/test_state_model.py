@@ -179,10 +179,13 @@ class TwoEvents(RuleBasedStateMachine):
     @initialize(defaults=DICTS, stored=DICTS)
     def begin(self, defaults: dict[str, Any], stored: dict[str, Any]) -> None:
         self.defaults, self.fields = encode_tree(defaults), dict[bytes, bytes]()
-        self.root = StateRoot(build_tree(self.defaults, self.fields), "s1")
+        self.make()
         self.root.state.update(stored)
         self.others_deleted = False
         self.commit()
+
+    def make(self) -> None:
+        self.root = StateRoot(build_tree(self.defaults, self.fields), "s1")
 
     @rule(place=PLACES, key=KEYS, value=VALUES)
     def assign(self, place: int, key: str, value: Any) -> None:
@@ -198,7 +201,9 @@ class TwoEvents(RuleBasedStateMachine):
     def another_assigns(self, place: int, key: str, value: Any) -> None:
         other = StateRoot(build_tree(self.defaults, self.fields)).state.to_dict()
         places = dicts_in(other)
-        self.other_commits(Mutation((*places[place % len(places)], key), False, value))
+        path = places[place % len(places)]
+        self.others_deleted |= isinstance(at(other, path).get(key), dict) and not isinstance(value, dict)
+        self.other_commits(Mutation((*path, key), False, value))
 
     @rule(place=PLACES, number=PLACES)
     def another_deletes(self, place: int, number: int) -> None:
@@ -227,16 +232,22 @@ class TwoEvents(RuleBasedStateMachine):
         shown = self.root.state.to_dict()
         again = StateRoot(build_tree(self.defaults, self.fields)).state.to_dict()
         if self.others_deleted:
-            # A run that assigned below a dict which was deleted meanwhile, and took that back, still shows the dict.
-            shown, again = without_empty(shown), without_empty(again)
+            # A run that assigned below a dict which was deleted or replaced meanwhile, and took that back, still shows
+            # the dict, empty.
+            shown, again = without_empty(shown, shown), without_empty(again, shown)
         assert same(shown, again)
 
 
-def without_empty(value: Any) -> Any:
-    if not isinstance(value, dict):
+def is_empty(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(is_empty, value.values()))
+
+
+def without_empty(value: Any, shown: Any) -> Any:
+    """Leave out empty dicts, and what stands where one is shown."""
+    if not isinstance(value, dict) or not isinstance(shown, dict):
         return value
-    below = {key: without_empty(one) for key, one in value.items()}
-    return {key: one for key, one in below.items() if one != {}}
+    kept = [key for key, one in value.items() if not is_empty(one) and not is_empty(shown.get(key))]
+    return {key: without_empty(value[key], shown.get(key)) for key in kept}
 
 
 def plain(value: Any) -> Any:
@@ -255,3 +266,14 @@ TestStateAgainstDicts = StateAgainstDicts.TestCase
 TestStateAgainstDicts.settings = FEW
 TestTwoEvents = TwoEvents.TestCase
 TestTwoEvents.settings = FEW
+
+
+def test_a_run_that_took_back_what_it_assigned_below_anothers_leaf_shows_an_empty_dict() -> None:
+    events = TwoEvents()
+    events.begin(defaults={}, stored={})
+    events.another_assigns(key="_d", place=0, value={})
+    events.assign(key="a", place=1, value=None)
+    events.another_assigns(key="_d", place=0, value=None)
+    events.delete(key="a", place=1)
+    events.commit()
+    assert events.root.state.to_dict() == {"_d": {}}

@@ -9,11 +9,10 @@ from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.store.turns import Commit, Committed
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Run
+from manyhands_worker.running import RETRY
 
 log = logging.getLogger("manyhands.turns")
 
-#: Seconds between two tries while Redis is away.
-RETRY = 0.25
 
 
 def send(parts: Parts, run: Run, make: Callable[[], Commit | None]) -> Committed | None:

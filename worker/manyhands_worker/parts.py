@@ -20,6 +20,7 @@ from manyhands_worker.event_loop import EventLoop
 from manyhands_worker.known_sessions import KnownSessions
 from manyhands_worker.listener import Listener
 from manyhands_worker.meter import Meter
+from manyhands_worker.reading import Reading
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
@@ -51,6 +52,7 @@ class Parts:
     meter: Meter
     traces: Traces
     sessions: KnownSessions
+    reading: Reading
     durations: Durations
     listener: Listener
     burning: Burning
@@ -85,6 +87,7 @@ class Parts:
             meter=Meter(),
             traces=Traces(start_tracing(settings, "manyhands-worker")),
             sessions=KnownSessions(),
+            reading=Reading(store, running),
             durations=Durations(),
             listener=listener,
             burning=Burning(store, running, listener, keys.worker("*", queues), lambda: ringing.waiting(queues)),

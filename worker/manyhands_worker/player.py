@@ -24,9 +24,9 @@ from manyhands.errors import StoreRefused, TurnLost, Unavailable
 from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Turn
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call
-from manyhands_worker.delivery import RETRY
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Run
+from manyhands_worker.running import RETRY
 from manyhands_worker.sitting import Answered, Sitting, new_token
 from manyhands_worker.watcher import Watched
 
@@ -119,8 +119,9 @@ class Player:
     def _begin(self, bells: Sequence[Bell]) -> None:
         parts = self._parts
         alone = len(bells) == 1
+        sessions = [bell.session for bell in bells]
         begins = [
-            Begin(bell.session, new_token(), starts=alone, about=parts.sessions.get(bell.session)) for bell in bells
+            Begin(one, new_token(), alone, parts.sessions.get(one), parts.reading.wanted_of(one)) for one in sessions
         ]
         for bell, turn in zip(bells, self._ask(begins), strict=True):
             match turn:

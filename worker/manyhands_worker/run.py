@@ -12,15 +12,14 @@ from enum import Enum, auto
 from typing import Any
 
 from manyhands import codec
+from manyhands.branches import Defaults
 from manyhands.declared import PLAIN, Declared
 from manyhands.errors import ComputedFailed, NotSerialisable, TurnLost
-from manyhands.fields import Tree, build_tree
+from manyhands.known_fields import KnownFields
 from manyhands.letters import Body
 from manyhands.logs import Subject
-from manyhands.paths import decode_path
 from manyhands.state_root import StateRoot
-from manyhands.store.contract import Fields
-from manyhands.store.turns import Commit, Committed, Ending, Refresh, Turn
+from manyhands.store.turns import NOTHING, Commit, Committed, Ending, Refresh, Turn, Wanted
 from manyhands.tracing import Span
 from manyhands.types.arrow_views import shown_as_arrow
 from manyhands.updates import Outcome, encode_outcome, encode_update
@@ -57,13 +56,13 @@ class Run:
     """A run. Its handler's thread, the watcher and the flusher use it, each commit under its lock."""
 
     def __init__(
-        self, turn: Turn, body: Body, defaults: Fields, fields: Fields, *, dev: bool,
+        self, turn: Turn, body: Body, defaults: Defaults, known: KnownFields, *, dev: bool,
         declared: Declared = PLAIN,
     ) -> None:  # fmt: skip
         self.turn, self.body = turn, body
         self.session = turn.session.id
         self.token = turn.token
-        self.root = StateRoot(build_tree(defaults, fields), self.session, declared)
+        self.root = StateRoot.over(known, defaults, self.session, declared)
         if self.root.live is not None:
             self.root.live.session = lambda: session_of(self.turn)
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
@@ -93,7 +92,7 @@ class Run:
         self.version = turn.version
         #: Held while a commit is made and sent, one round trip. Guards everything below and `phase`.
         self.lock = threading.Lock()
-        self._defaults, self._dev = defaults, dev
+        self._defaults, self._dev = defaults.fields, dev
         self._k = 0
         self._errors: list[NotSerialisable] = []
         #: Computed values that failed before the latest commit.
@@ -156,16 +155,18 @@ class Run:
         elif commit.ending is not Ending.PARTIAL:
             self.phase = Phase.ENDED
 
-    def finish(self, ended: Ended, next_token: str | None, ahead: int = 0, near: str = "") -> Commit:
+    def finish(
+        self, ended: Ended, next_token: str | None, ahead: int = 0, near: str = "", wanted: Wanted = NOTHING
+    ) -> Commit:
         """Make the final commit. Call with the lock held, and with nothing unanswered.
 
-        `ahead` and `near`: see `Commit`.
+        `ahead`, `near` and `wanted`: see `Commit`.
         """
         changes = self._take()
         outcome = self._outcome(ended)
         if self.phase is Phase.DETACHED:
             next_token = None
-        commit = self._commit(Ending.FINAL, changes, outcome, next_token, ahead, near)
+        commit = self._commit(Ending.FINAL, changes, outcome, next_token, ahead, near, wanted)
         self.unanswered = commit
         return commit
 
@@ -202,22 +203,13 @@ class Run:
                 return
             since, self.version = self.version, max(self.version, refresh.version)
             mine, self._own_versions = self._own_versions, set()
-        tree = build_tree(self._defaults, refresh.fields)
-        if refresh.touched is None:
-            self.root.refresh((), tree, True)
-            return
-        for field, version in refresh.touched.items():
-            if version > since and version not in mine:
-                self._place(decode_path(field), tree)
-
-    def _place(self, path: tuple[str, ...], tree: Tree) -> None:
-        node: Any = tree
-        for name in path:
-            if type(node) is not dict or name not in node:
-                self.root.refresh(path, None, False)
-                return
-            node = node[name]
-        self.root.refresh(path, node, True)
+        touched = refresh.touched
+        changed = (
+            None
+            if touched is None
+            else [field for field, version in touched.items() if version > since and version not in mine]
+        )
+        self.root.update(refresh.fields, changed, whole=refresh.whole)
 
     def _take(self) -> Changes:
         if self.root.live is not None:
@@ -239,6 +231,7 @@ class Run:
         next_token: str | None,
         ahead: int = 0,
         near: str = "",
+        wanted: Wanted = NOTHING,
     ) -> Commit:
         self._k += 1
         client, n = self.turn.client, self.turn.n
@@ -259,6 +252,7 @@ class Run:
             about=self.turn.session,
             near=near,
             queue=self.turn.queue,
+            wanted=wanted,
         )
 
     def _outcome(self, ended: Ended) -> Outcome:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from manyhands_worker.run import Run
 
+#: Seconds between two tries while Redis is away.
+RETRY = 0.25
 #: Seconds that runs get to finish after the process was told to go. With what follows it is gone within 25 s.
 GRACE = 15.0
 #: Seconds in which a repeated event that kills workers should have done so.

@@ -15,17 +15,19 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from manyhands.branches import Defaults
 from manyhands.errors import DamagedValue, TurnLost, Unavailable
-from manyhands.fields import apply
+from manyhands.known_fields import KnownFields
 from manyhands.letters import Body, decode_body
-from manyhands.store.turns import Ahead, Commit, Committed, Ending, Refresh, Turn
+from manyhands.store.turns import NOTHING, Ahead, Commit, Committed, Ending, Refresh, Turn
 from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async
-from manyhands_worker.delivery import RETRY, deliver, send
+from manyhands_worker.delivery import deliver, send
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Phase, Run
+from manyhands_worker.running import RETRY
 from manyhands_worker.watcher import Watched
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Sitting:
         self._began = self.asked = time.monotonic()
         self._played = 0
         #: The session's fields as this worker's last commit left them.
-        self._fields: dict[bytes, bytes] = {}
+        self._known = KnownFields({})
         #: What it may go on to without asking the store.
         self._ahead: deque[Ahead] = deque()
         #: Runs whose final commits were sent and not answered yet.
@@ -66,7 +68,7 @@ class Sitting:
 
     def _take_up(self, turn: Turn) -> Run:
         if turn.fields is not None:
-            self._fields = dict(turn.fields)
+            self._known = self._parts.reading.of(turn)
         self._ahead = deque(turn.ahead)
         return self._prepare(turn)
 
@@ -79,11 +81,11 @@ class Sitting:
         handler = self._parts.app.handlers.get(body.handler)
         try:
             defaults, dev = self._parts.defaults.of(turn.session), self._parts.settings.dev
-            run = Run(turn, body, defaults, self._fields, dev=dev, declared=self._parts.app.declared)
+            run = Run(turn, body, defaults, self._known, dev=dev, declared=self._parts.app.declared)
         except DamagedValue as error:
-            # A damaged path: the event ends with an error, on an empty state of which nothing is written.
+            # Damaged defaults: the event ends with an error, on an empty state of which nothing is written.
             log.error("session %s can't be read: %s", turn.session.id, error, extra={"session": turn.session.id})
-            run = Run(turn, body, {}, {}, dev=True)
+            run = Run(turn, body, Defaults({}, {}), KnownFields({}), dev=True)
             run.damage = str(error)
         run.is_async = handler is not None and handler.is_async
         self._parts.running.add(run, follows=follows)
@@ -94,7 +96,10 @@ class Sitting:
     @property
     def must_ask(self) -> bool:
         """Whether the commits before the next event have to be answered before it begins."""
-        return self.run is not None and (self.run.is_async or self.run.body.handler not in self._parts.app.handlers)
+        if self.run is None:
+            return False
+        # Of a large state it reads from the store, where these commits must have been written by then.
+        return self.run.is_async or not self._known.whole or self.run.body.handler not in self._parts.app.handlers
 
     @property
     def has_more(self) -> bool:
@@ -179,7 +184,8 @@ class Sitting:
                 ahead = len(self._ahead) if may_go_on else 0
                 next_token = new_token() if ahead or (may_go_on and goes_on) else None
                 near = "" if self._parts.settings.one_task_per_event else self._parts.listener.channel
-                commit = run.finish(ended, next_token, ahead, near)
+                wanted = self._parts.reading.wanted_of(run.session) if next_token else NOTHING
+                commit = run.finish(ended, next_token, ahead, near, wanted)
         if commit is None:
             # It is being detached this moment, or was taken over.
             self.finish_alone(run, ended)
@@ -193,7 +199,7 @@ class Sitting:
         return share_left and not self._parts.running.stopping and not self._parts.settings.one_task_per_event
 
     def _follow(self, run: Run, commit: Commit) -> Run:
-        apply(self._fields, commit.ops)
+        self._known.apply(commit.ops)
         letter = self._ahead.popleft()
         self.started = True
         turn = replace(
@@ -245,7 +251,7 @@ class Sitting:
             self._table.ring(commit.session, answer.ring, answer.queue)
         elif answer.turn is not None and not commit.ahead:
             if answer.turn.fields is None:
-                apply(self._fields, commit.ops)
+                self._known.apply(commit.ops)
             self.started = True
             self.run = self._take_up(answer.turn)
             return True

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from manyhands.errors import TurnLost
 from manyhands.store.rooms import RoomStore
-from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn, Wanted
 
 #: Fields of a session's state: encoded path to stored value. See `manyhands.fields`.
 Fields = Mapping[bytes, bytes]
@@ -255,6 +255,10 @@ class Store(Protocol):
 
     def refresh_all(self, known: Sequence[tuple[str, int]]) -> Sequence[Refresh | None]:
         """Read what changed in sessions since `(session, version)`; None where nothing did or is to be cancelled."""
+        ...
+
+    def read(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
+        """Read fields of a session's state, and tell whether these are all. An unknown session has none."""
         ...
 
     def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:

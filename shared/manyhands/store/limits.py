@@ -32,3 +32,7 @@ SAMPLED_SESSIONS = 4
 #: Events whose final commits a room remembers, so that none of them writes twice when its worker dies before the
 #: session's commit. They must outlast the time until such an event is run again: a lease and some seconds.
 ROOM_EVENTS = 10_000
+#: Fields, and bytes of them and their values together, up to which a worker is told of the whole state with each turn.
+#: The scripts have numbers of their own for the same.
+WHOLE_FIELDS = 128
+WHOLE_BYTES = 64 * 1024

@@ -6,7 +6,7 @@ Time is the store's own clock, which a test may move.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from manyhands import fields as field_ops
@@ -17,7 +17,7 @@ from manyhands.store.memory_records import Mail, Record
 from manyhands.store.memory_rooms import MemoryRooms
 from manyhands.store.memory_turns import MemoryTurns
 from manyhands.store.numbering import Numbering
-from manyhands.store.turns import Refresh
+from manyhands.store.turns import Refresh, Wanted
 from manyhands.wire import MAX_SAFE_INTEGER
 
 
@@ -201,16 +201,18 @@ class MemoryStore(MemoryTurns):
             if record is None or (record.version == version and not record.cancels):
                 return None
             cancelled = frozenset(record.cancels)
-            if version < record.floor and version != record.version:
-                return Refresh(record.version, None, dict(record.fields), cancelled)
+            if record.version == version:
+                return Refresh(version, {}, {}, cancelled, whole=False)
+            forgotten = version < record.floor
             touched = {path: at for path, at in record.touched.items() if at > version}
-            above = {one for path in touched for one in field_ops.ancestors(path)}
-            changed = {
-                one: value
-                for one, value in record.fields.items()
-                if one in above or one.startswith(tuple(touched))
-            }
-            return Refresh(record.version, touched, changed, cancelled)
+            fields, whole = record.read(Wanted() if forgotten else _around(touched))
+            return Refresh(record.version, None if forgotten else touched, fields, cancelled, whole)
+
+    def read(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
+        """Read fields of a session's state, and tell whether these are all. An unknown session has none."""
+        with self._lock:
+            record = self._find(session)
+            return record.read(wanted) if record else ({}, True)
 
     def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
         """Find sessions whose lease ran out or whose doorbell got lost, and mark them rung."""
@@ -235,3 +237,9 @@ class MemoryStore(MemoryTurns):
     def watch(self, queues: Sequence[str] = (), *, idle: bool = False) -> bool:
         """Tell whether the caller is the one who looks for overdue runs; there is only one."""
         return True
+
+
+def _around(paths: Iterable[bytes]) -> Wanted:
+    """Want paths with what lies below and above them."""
+    above = {one for path in paths for one in field_ops.ancestors(path)}
+    return Wanted((*paths, *above), tuple(paths))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from manyhands.store import limits
 from manyhands.store.contract import Session
 from manyhands.store.numbering import Numbering
-from manyhands.store.turns import Committed
+from manyhands.store.turns import Committed, Wanted
 
 
 @dataclass(slots=True)
@@ -65,6 +65,19 @@ class Record:
     def at_work(self) -> bool:
         """Whether it was rung, or some run of it has a lease."""
         return bool(self.rung or self.leases)
+
+    def read(self, wanted: Wanted) -> tuple[dict[bytes, bytes], bool]:
+        """Give all fields, or what is wanted where they are many or large; and whether these are all."""
+        size = sum(len(field) + len(value) for field, value in self.fields.items())
+        if len(self.fields) <= limits.WHOLE_FIELDS and size <= limits.WHOLE_BYTES:
+            return dict(self.fields), True
+        below = tuple(wanted.subtrees)
+        found = {
+            field: value
+            for field, value in self.fields.items()
+            if field in wanted.fields or (field not in below and field.startswith(below))
+        }
+        return found, False
 
     def updates_since(self, seq: int) -> Sequence[bytes] | None:
         """Give the updates after a number; None when they are no longer kept."""

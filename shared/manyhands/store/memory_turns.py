@@ -12,7 +12,7 @@ from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.memory_records import Record
-from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Ending, Following, Turn
+from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Ending, Following, Turn, Wanted
 from manyhands.updates import splice
 
 
@@ -95,7 +95,7 @@ class MemoryTurns:
             return None
         record.rung = 0
         if record.run == begin.token:
-            return self._begin_first(record, begin.token, -1, starts=begin.starts)
+            return self._begin_first(record, begin.token, -1, begin.wanted, starts=begin.starts)
         if record.run and self._lease_holds(record, record.run):
             return None
         if record.run:
@@ -113,7 +113,7 @@ class MemoryTurns:
         if queues and record.mailbox[0].queue not in queues:
             ring, queue = self._ring(record)
             return Elsewhere(begin.session, queue, ring)
-        return self._begin_first(record, begin.token, -1, starts=begin.starts)
+        return self._begin_first(record, begin.token, -1, begin.wanted, starts=begin.starts)
 
     def start(self, session: str, token: str) -> None:
         """Note that the handler of a run begins that had waited in its worker."""
@@ -131,7 +131,7 @@ class MemoryTurns:
     def _take_lease(self, record: Record, token: str) -> None:
         record.leases[token] = self._now() + round(self.settings.lease * 1000)
 
-    def _begin_first(self, record: Record, token: str, known: int, *, starts: bool) -> Turn:
+    def _begin_first(self, record: Record, token: str, known: int, wanted: Wanted, *, starts: bool) -> Turn:
         mail = record.mailbox[0]
         record.fence += 1
         record.run = token
@@ -145,6 +145,7 @@ class MemoryTurns:
             )
         )
         record.taken = len(ahead) + 1
+        fields, whole = (None, True) if known == record.version else record.read(wanted)
         return Turn(
             session=record.session,
             token=token,
@@ -154,11 +155,13 @@ class MemoryTurns:
             n=mail.n,
             body=mail.body,
             version=record.version,
-            fields=None if known == record.version else dict(record.fields),
+            fields=fields,
             cancelled=(mail.client, mail.n) in record.cancels,
             ahead=[Ahead(one.client, one.n, one.body) for one in ahead],
             queue=mail.queue,
             arrow=record.arrow,
+            whole=whole,
+            wanted=wanted,
         )
 
     def commit(self, commit: Commit) -> Committed:
@@ -202,7 +205,7 @@ class MemoryTurns:
 
     def _repeat(self, record: Record, commit: Commit, first: Committed) -> Committed:
         if commit.next_token and record.run == commit.next_token:
-            return replace(first, turn=self._begin_first(record, commit.next_token, known=-1, starts=True))
+            return replace(first, turn=self._begin_first(record, commit.next_token, -1, commit.wanted, starts=True))
         waits = bool(record.mailbox) or bool(self._dead_runs(record))
         return self._rung(record, first) if waits and not record.run else first
 
@@ -266,7 +269,7 @@ class MemoryTurns:
             return answer
         if not commit.next_token or dead or record.mailbox[0].queue != queue:
             return self._rung(record, answer)
-        turn = self._begin_first(record, commit.next_token, commit.version, starts=True)
+        turn = self._begin_first(record, commit.next_token, commit.version, commit.wanted, starts=True)
         if commit.ending is Ending.FINAL and commit.ahead:
             record.taken = commit.ahead
             return replace(answer, following=Following(turn.fence, turn.cancelled))

@@ -18,9 +18,10 @@ from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Rece
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
 from manyhands.store.redis_rooms import RedisRooms
+from manyhands.store.replies import pack_wanted
 from manyhands.store.scripts_loader import Script, load_script
 from manyhands.store.stream import RedisStream
-from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn, Wanted
 
 #: Tries of a command whose connection fails: every script that is sent more than once may safely run twice.
 ATTEMPTS = 3
@@ -191,7 +192,8 @@ class RedisStore:
         # Single spaces: two in a row are the common queue, whose name is empty.
         script, served = load_script("begin"), f" {' '.join(queues)} " if queues else ""
         calls = [
-            (script, one.session, (one.token, int(one.starts), int(one.about is not None), served)) for one in begins
+            (script, one.session, (one.token, int(one.starts), int(one.about is not None), served, wanted))
+            for one, wanted in zip(begins, [pack_wanted(one.wanted) for one in begins], strict=True)
         ]
         if not self._knows_start and not all(one.starts for one in begins):
             # Nobody waits for the answer to a start, so Redis is told of the script before.
@@ -246,6 +248,11 @@ class RedisStore:
         script = load_script("refresh")
         answers = self._pipeline([(script, session, (version,)) for session, version in known])
         return [replies.read_refresh(answer) for answer in answers]
+
+    def read(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
+        """Read fields of a session's state, and tell whether these are all. An unknown session has none."""
+        fields, whole = self._run("read", session, pack_wanted(wanted))
+        return replies.read_fields(fields), bool(whole)
 
     def ring_overdue(self, served_before: Mapping[str, int | None], idle: bool) -> Sequence[Overdue]:
         """Find sessions whose lease ran out or whose doorbell got lost, and mark them rung."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
 from manyhands.errors import TurnLost
 from manyhands.store import limits
 from manyhands.store.contract import Fields, Receipt, Session, Verdict
-from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn
+from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn, Wanted
 
 #: The head of a letter: runs lost, n, length of queue, length of client. See _session.lua.
 LETTER_HEAD = struct.Struct(">BQBH")
@@ -24,6 +24,11 @@ def read_fields(flat: Sequence[bytes]) -> Fields:
 
 def _pairs(flat: Sequence[bytes]) -> Iterable[tuple[bytes, bytes]]:
     return zip(flat[::2], flat[1::2], strict=True)
+
+
+def pack_wanted(wanted: Wanted) -> bytes:
+    """Pack what is wanted of a large state, for Lua's decoder, which knows no other strings than raw ones."""
+    return cast("bytes", msgpack.packb([wanted.fields, wanted.subtrees], use_bin_type=False)) if wanted else b""
 
 
 def read_session(session: str, defaults: bytes, version: bytes, info: bytes) -> Session:
@@ -51,11 +56,12 @@ def read_begun(begin: Begin, reply: Sequence[Any] | None) -> Turn | Elsewhere | 
         return None
     if len(reply) == 2:
         return Elsewhere(begin.session, reply[0].decode(), reply[1])
-    return _read_turn(begin.session, begin.token, begin.about, reply)
+    return _read_turn(begin, begin.token, reply)
 
 
-def _read_turn(session: str, token: str, about: Session | None, reply: Sequence[Any]) -> Turn:
-    fence, attempt, client, n, body, version, described, cancelled, fields, ahead, queue, arrow = reply
+def _read_turn(asked: Begin | Commit, token: str, reply: Sequence[Any]) -> Turn:
+    session, about = asked.session, asked.about
+    fence, attempt, client, n, body, version, described, cancelled, fields, ahead, queue, whole, arrow = reply
     return Turn(
         session=about or (read_session(session, *described) if described else Session(session, "", "")),
         token=token,
@@ -70,6 +76,8 @@ def _read_turn(session: str, token: str, about: Session | None, reply: Sequence[
         ahead=[_read_letter(letter) for letter in ahead],
         queue=queue.decode(),
         arrow=bool(arrow),
+        whole=bool(whole),
+        wanted=asked.wanted,
     )
 
 
@@ -83,10 +91,10 @@ def read_refresh(reply: Sequence[Any] | None) -> Refresh | None:
     """Read what refresh.lua replies."""
     if reply is None:
         return None
-    version, touched, fields, cancelled = reply
+    version, touched, fields, cancelled, whole = reply
     paths = None if touched is None else {path: int(at) for path, at in _pairs(touched)}
     events = frozenset((one[8:].decode(), int.from_bytes(one[:8], "big")) for one in cancelled)
-    return Refresh(int(version), paths, read_fields(fields), events)
+    return Refresh(int(version), paths, read_fields(fields), events, bool(whole))
 
 
 def read_committed(commit: Commit, reply: Sequence[Any]) -> Committed | TurnLost:
@@ -101,7 +109,7 @@ def read_committed(commit: Commit, reply: Sequence[Any]) -> Committed | TurnLost
     if len(rest[0]) == 2:
         fence, cancelled = rest[0]
         return Committed(seq, int(version), following=Following(int(fence), bool(cancelled)))
-    return Committed(seq, int(version), _read_turn(commit.session, commit.next_token or "", commit.about, rest[0]))
+    return Committed(seq, int(version), _read_turn(commit, commit.next_token or "", rest[0]))
 
 
 #: The arguments of commit.lua that are always the same.
@@ -116,5 +124,6 @@ def commit_arguments(commit: Commit, channel: str) -> tuple[bytes | str | int, .
         *(commit.token, commit.k, commit.ending.value, head, tail, channel, commit.client, commit.n, commit.outcome),
         *(commit.next_token or "", commit.version, near, commit.ahead, *BOUNDS),
         " ".join(f"{'+' if joins else '-'}{name}" for name, joins in commit.joined),
+        pack_wanted(commit.wanted),
         *(part for op in commit.ops for part in op),
     )

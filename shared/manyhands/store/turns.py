@@ -12,6 +12,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a worker wants to be told of a state that is too large to be told whole: encoded paths."""
+
+    fields: tuple[bytes, ...] = ()
+    #: All that lies below each of these; `b""` is everything.
+    subtrees: tuple[bytes, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.fields or self.subtrees)
+
+
+#: Made once: it goes with every turn and commit of a small state.
+NOTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Begin:
     """A worker's wish for a session's turn."""
 
@@ -22,6 +38,7 @@ class Begin:
     starts: bool = True
     #: What the session was created with, if the caller knows.
     about: Session | None = None
+    wanted: Wanted = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +83,9 @@ class Turn:
     queue: str = ""
     #: Whether a browser of the session wants tables as Arrow.
     arrow: bool = False
+    #: Whether `fields` is all that the session has; if not, they are what was `wanted`, as far as it is there.
+    whole: bool = True
+    wanted: Wanted = NOTHING
 
 
 class Ending(StrEnum):
@@ -111,6 +131,8 @@ class Commit:
     queue: str = ""
     #: Names of rooms that the session joins, with True, and leaves.
     joined: Sequence[tuple[str, bool]] = ()
+    #: Of the state as the next run finds it, if others have changed it.
+    wanted: Wanted = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +165,11 @@ class Refresh:
     """What other runs have changed since a version."""
 
     version: int
-    #: Encoded paths whose subtrees changed, each with the version that changed it last; None: more than is
-    #: remembered, so `fields` is everything.
+    #: Encoded paths whose subtrees changed, each with the version that changed it last; None: more than is remembered.
     touched: Mapping[bytes, int] | None
-    #: The fields in these subtrees, and those above them.
+    #: All fields, or those in these subtrees and those above them, or, where `touched` is None, nothing.
     fields: Fields
     #: The (client, n) of events of the session that someone wants to cancel.
     cancelled: frozenset[tuple[str, int]]
+    #: Whether `fields` is all that the session has.
+    whole: bool = True

@@ -1,4 +1,4 @@
--- How a turn begins. Used after _turns.lua.
+-- How a turn begins. Used after _turns.lua and _fields.lua.
 
 -- Letters, and their bytes, that a worker gets beyond the first.
 local LETTERS_AHEAD, BYTES_AHEAD = 15, 262144
@@ -9,9 +9,9 @@ local function is_cancelled(letter)
 end
 
 -- Begins the first letter of the mailbox under a token. `known`: the version of the fields that the caller has; `brief`:
--- whether it knows what the session was created with; `began`: whether the handler begins at once; `meta`: fence, ver,
--- loose, asked, defaults, version, info, arrow.
-local function begin_first(token, known, brief, began, meta)
+-- whether it knows what the session was created with; `began`: whether the handler begins at once; `wanted`: what it wants
+-- of a large state; `meta`: fence, ver, loose, asked, bytes, many, defaults, version, info, arrow.
+local function begin_first(token, known, brief, began, wanted, meta)
   -- While runs are detached, each event is to see what they write meanwhile.
   local alone = not meta[3] or meta[3] == '0'
   local letters = call('LRANGE', MAILBOX, 0, alone and LETTERS_AHEAD or 0)
@@ -32,10 +32,10 @@ local function begin_first(token, known, brief, began, meta)
     call('HSET', META, 'fence', fence, 'run', token, 'taken', #ahead + 1)
   end
   take_lease(token)
-  local fields, cancelled = false, 0
-  if meta[2] ~= known then fields = call('HGETALL', STATE) end
+  local fields, all, cancelled = false, 1, 0
+  if meta[2] ~= known then fields, all = read_fields(wanted, meta[5], meta[6]) end
   if meta[4] == '1' then cancelled = call('SISMEMBER', CANCELS, event_key(client, n)) end
-  local about = not brief and {meta[5], meta[6], meta[7]}
+  local about = not brief and {meta[7], meta[8], meta[9]}
   return {fence, string.byte(first) + 1, client, whole(n), body, meta[2], about, cancelled, fields, ahead, queue,
-    meta[8] or false}
+    all, meta[10] or false}
 end

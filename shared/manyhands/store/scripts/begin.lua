@@ -2,19 +2,20 @@
 -- with the same token, because its answer got lost, it gives the same turn.
 -- KEYS: see _session.lua
 -- ARGV: 4 token of the new run, 5 '1' if its handler begins at once, 6 '1' if the caller knows what the session was
---       created with, 7 the queues that the caller serves, between single spaces, or '' for any
+--       created with, 7 the queues that the caller serves, between single spaces, or '' for any, 8 what it wants of
+--       a large state (see _fields.lua)
 -- Returns a turn (see _begin.lua), or {queue, ms of the ring} where another queue's workers must be rung, or nil when
 --   another run holds the turn or nothing waits
--- With: _letters _turns _begin
+-- With: _letters _turns _fields _begin
 
-local meta = call('HMGET', META, 'id', 'run', 'renew', 'rung', 'began', 'fence', 'ver', 'loose', 'asked', 'defaults',
-  'version', 'info', 'arrow')
+local meta = call('HMGET', META, 'id', 'run', 'renew', 'rung', 'began', 'fence', 'ver', 'loose', 'asked', 'bytes',
+  'many', 'defaults', 'version', 'info', 'arrow')
 if not meta[1] then return nil end
 silence(meta[4])
 
 local function begin_under(token)
-  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12], meta[13]}
-  return begin_first(token, '', ARGV[6] == '1', ARGV[5] == '1', known)
+  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12], meta[13], meta[14], meta[15]}
+  return begin_first(token, '', ARGV[6] == '1', ARGV[5] == '1', ARGV[8], known)
 end
 
 local run = meta[2]

@@ -5,12 +5,13 @@
 --       caller has after this commit, 15 queue and channel of the worker for whom the next event may be rung directly,
 --       or '', 16 letters of the mailbox that the caller has beyond this one, 17 entries and 18 bytes of the log,
 --       19 outcomes kept, 20 paths remembered for detached runs, 21 rooms that the session joins and leaves (see
---       _joined.lua), then per op: kind, field, value (see fields.py)
+--       _joined.lua), 22 what the caller wants of a large state if others have changed it (see _fields.lua), then per op:
+--       kind, field, value (see fields.py)
 -- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
 --   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
--- With: _letters _turns _begin _updates _fields _writes _joined
+-- With: _letters _turns _fields _begin _updates _writes _joined
 
-local FIRST_OP = 22
+local FIRST_OP = 23
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
 local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
@@ -23,7 +24,8 @@ local in_turn = meta[1] == token
 local this = token .. ' ' .. k .. ' '
 
 local function begin_next(version, fence)
-  return begin_first(next_token, known, true, true, {fence, version, meta[6], meta[7], nil, nil, nil, meta[14]})
+  return begin_first(next_token, known, true, true, ARGV[22],
+    {fence, version, meta[6], meta[7], meta[12], meta[13], nil, nil, nil, meta[14]})
 end
 
 -- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.

@@ -1,0 +1,56 @@
+"""An app whose sessions hold much more than its handlers look at."""
+
+import time
+
+import manyhands as mh
+
+mh.init_state({"counter": 0, "user": {"name": "Bob"}, "go": False})
+
+
+def fill(state, payload):
+    """Make so many items, and as many keys beside them."""
+    state["items"] = {f"item{n}": {"name": f"Item {n}", "price": n} for n in range(payload)}
+    state.update({f"key{n}": n for n in range(payload)})
+
+
+def increment(state):
+    state["counter"] += 1
+    return state["counter"]
+
+
+def raise_price(state, payload):
+    state["items"][payload]["price"] += 1
+    return state["items"][payload]["price"]
+
+
+def total(state):
+    return sum(item["price"] for item in state["items"].values())
+
+
+def count(state):
+    return [len(state), len(state["items"]), len(state.to_dict()["items"])]
+
+
+def replace_items(state, payload):
+    old = state["items"]
+    state["items"] = {"only": {"price": payload}}
+    return old["item1"]["price"]
+
+
+def remove_items(state):
+    del state["items"]
+    return "items" in state
+
+
+def wait_for_go(state):
+    """Runs on while other events change what it looks at."""
+    state["waiting"] = True
+    seen = {state["items"]["item3"]["price"]}
+    while not state["go"]:
+        time.sleep(0.01)
+        seen.add(state["items"]["item3"]["price"])
+    return sorted(seen)
+
+
+def go(state):
+    state["go"] = True

@@ -1,0 +1,219 @@
+"""States whose fields are fetched when they are read: they show what a dict would, and ask for what they need alone."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis.stateful import invariant, rule
+
+from manyhands import codec
+from manyhands.branches import Branch, Defaults
+from manyhands.errors import DamagedValue
+from manyhands.fields import Stored, apply, build_tree, encode_tree
+from manyhands.known_fields import HABITS, Habits, KnownFields
+from manyhands.paths import encode_path
+from manyhands.state_root import StateRoot
+from manyhands.store.turns import Wanted
+from unit.test_state_model import FEW, PLACES, StateAgainstDicts, TwoEvents, ops_of, same
+
+
+class Source:
+    """A large state in a store, which counts what it is asked for."""
+
+    def __init__(self, fields: dict[bytes, bytes]) -> None:
+        self.fields = fields
+        self.asked: list[Wanted] = []
+
+    def fetch(self, wanted: Wanted) -> tuple[Mapping[bytes, bytes], bool]:
+        """Give what is wanted."""
+        self.asked.append(wanted)
+        subtrees = tuple(wanted.subtrees)
+        found = {
+            field: value
+            for field, value in self.fields.items()
+            if field in wanted.fields or (field.startswith(subtrees) and field not in subtrees)
+        }
+        return found, False
+
+    def known(self, habits: Habits | None = None) -> KnownFields:
+        """Make what a worker knows at a turn's beginning."""
+        wanted = habits.wanted if habits else Wanted()
+        fields, _ = self.fetch(wanted)
+        self.asked.clear()
+        return KnownFields(fields, whole=False, wanted=wanted, fetch=self.fetch, habits=habits)
+
+
+def open_state(values: dict[str, Any], defaults: dict[str, Any] | None = None) -> tuple[Any, Source]:
+    source = Source(encode_tree(values))
+    return StateRoot.over(source.known(), Defaults.of(encode_tree(defaults or {})), "s1").state, source
+
+
+def test_reading_a_key_asks_for_that_key_alone_and_once() -> None:
+    state, source = open_state({"counter": 1, "other": {"deep": 2}})
+    assert state["counter"] == 1
+    assert state["counter"] == 1
+    assert source.asked == [Wanted((encode_path(("counter",)),))]
+
+
+def test_a_key_that_is_nowhere_is_asked_for_once() -> None:
+    state, source = open_state({"a": 1})
+    assert state["missing"] is None
+    assert "missing" not in state
+    assert len(source.asked) == 1
+
+
+def test_assigning_asks_for_nothing() -> None:
+    state, source = open_state({"a": 1})
+    state["a"] = 2
+    state["b"] = {"c": 3}
+    state["b"]["d"] = 4
+    assert state["a"] == 2
+    assert not source.asked
+
+
+def test_iterating_a_dict_asks_once_for_all_that_lies_in_it() -> None:
+    state, source = open_state({"items": {str(n): {"v": n} for n in range(50)}, "other": 1})
+    assert sum(state["items"][key]["v"] for key in state["items"]) == sum(range(50))
+    assert len(source.asked) == 2
+
+
+def test_what_a_dict_held_before_it_was_replaced_can_still_be_read() -> None:
+    state, _ = open_state({"cart": {"tea": 2, "milk": 1}})
+    old = state["cart"]
+    state["cart"] = {}
+    assert old.to_dict() == {"tea": 2, "milk": 1}
+    assert state["cart"] == {}
+
+
+def test_names_keep_the_order_in_which_they_were_assigned() -> None:
+    state, _ = open_state({"d": {"z": 1, "b": 2, "a": 3}}, {"d": {"x": 0}, "e": {"q": 1, "p": 2}})
+    state["d"]["b"] = 5
+    state["d"]["c"] = 6
+    assert list(state["d"]) == ["z", "b", "a", "c"]
+    assert list(reversed(state["e"])) == ["p", "q"]
+
+
+def test_a_damaged_field_fails_who_reads_it_and_names_its_session() -> None:
+    fields = {**encode_tree({"good": 1}), encode_path(("bad",)): b"\xc1D\xff"}
+    state = StateRoot.over(KnownFields(fields), Defaults.of({}), "s1").state
+    assert state["good"] == 1
+    with pytest.raises(DamagedValue, match="session s1"):
+        state["bad"]
+
+
+def test_a_name_that_cannot_be_stored_is_nowhere() -> None:
+    state, source = open_state({"a": 1})
+    assert state["\ud800"] is None
+    assert not source.asked
+
+
+def test_a_branch_works_as_any_dict() -> None:
+    defaults = Defaults.of(encode_tree({"a": 1, "b": {"c": 2}}))
+    branch = Branch(KnownFields({}), defaults.tree)
+    assert dict(branch) == branch == defaults.tree
+    assert list(reversed(branch)) == ["b", "a"]
+    assert branch.pop("a") == Stored(codec.encode(1))
+    assert branch.pop("a", None) is None
+    with pytest.raises(KeyError):
+        del branch["a"]
+    with pytest.raises(KeyError):
+        branch["a"]
+    assert list(branch.keys()) == ["b"]
+    assert len(branch.values()) == len(branch) == 1
+
+
+def test_what_was_read_lately_comes_along_with_the_next_turn() -> None:
+    habits = Habits()
+    source = Source(encode_tree({"a": 1, "d": {"x": 1, "y": 2}, "e": {"deep": {"er": 3}}}))
+    for _ in range(2):
+        root = StateRoot.over(source.known(habits), Defaults.of({}))
+        assert root.state["a"] == 1
+        assert root.state["d"].to_dict() == {"x": 1, "y": 2}
+        assert root.state["e"]["deep"]["er"] == 3
+        assert root.state["nowhere"] is None
+    assert not source.asked
+
+
+def test_habits_are_bounded_and_the_oldest_go() -> None:
+    habits = Habits()
+    for n in range(2 * HABITS):
+        habits.note(b"%d" % n)
+    assert habits.wanted.fields == tuple(b"%d" % n for n in range(HABITS, 2 * HABITS))
+    habits.note(b"large", subtree=True)
+    habits.forget_subtree(b"large")
+    assert habits.wanted.subtrees == ()
+
+
+def test_a_subtree_that_is_large_is_read_but_not_asked_for_beforehand() -> None:
+    habits = Habits()
+    source = Source(encode_tree({"items": {str(n): n for n in range(1000)}}))
+    assert len(StateRoot.over(source.known(habits), Defaults.of({})).state["items"]) == 1000
+    assert habits.wanted.subtrees == ()
+
+
+class LazyState(StateAgainstDicts):
+    """The same, with a state of which only what is read is known, over several events in a row."""
+
+    def begin_run(self) -> None:
+        if not hasattr(self, "source"):
+            self.source = Source(self.fields)
+            self.known = self.source.known()
+        self.root = StateRoot.over(self.known, Defaults.of(self.defaults), "s1")
+        self.state = self.root.state
+        self.held = []
+        self.written: list[tuple[str, bytes, bytes]] = []
+
+    def write(self) -> None:
+        ops = [op for mutation in self.root.take() for op in ops_of(mutation, self.defaults)]
+        apply(self.fields, ops)
+        self.written += ops
+
+    @rule()
+    def commit(self) -> None:
+        self.write()
+        assert same(StateRoot(build_tree(self.defaults, self.fields)).state.to_dict(), self.model)
+
+    @rule()
+    def begin_the_next_event(self) -> None:
+        self.write()
+        self.known.apply(self.written)
+        self.begin_run()
+
+    @rule(place=PLACES)
+    def look_at_one(self, place: int) -> None:
+        state, model = self.choose(place)
+        for name in ("a", "b", "never"):
+            assert (name in state) == (name in model)
+
+    @invariant()
+    def it_shows_what_the_dict_holds(self) -> None:
+        """Looking at everything after each step would leave nothing to fetch."""
+
+
+class LazyDetached(TwoEvents):
+    """A detached run whose state is fetched when it is read, and another event of its session."""
+
+    def make(self) -> None:
+        self.source = Source(self.fields)
+        self.root = StateRoot.over(self.source.known(), Defaults.of(self.defaults), "s1")
+
+    def other_commits(self, mutation: Any) -> None:
+        ops = ops_of(mutation, self.defaults)
+        apply(self.fields, ops)
+        path = encode_path(mutation.path)
+        above = [encode_path(mutation.path[:level]) for level in range(1, len(mutation.path))]
+        fields, _ = self.source.fetch(Wanted((path, *above), (path,)))
+        self.root.update(copy.copy(fields), [path], whole=False)
+
+    @rule()
+    def is_told_that_anything_may_have_changed(self) -> None:
+        self.root.update({}, None, whole=False)
+
+
+TestLazyState = LazyState.TestCase
+TestLazyState.settings = FEW
+TestLazyDetached = LazyDetached.TestCase
+TestLazyDetached.settings = FEW
