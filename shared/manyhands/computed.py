@@ -112,7 +112,7 @@ def place(declared: Iterable[Computed[Any]], schema: Schema | None) -> list[Comp
         names = " → ".join(".".join(path) for path in reversed(error.args[1]))
         raise AppError(
             f"computed values depend on one another: {names} (each on the next); let one of them depend on values alone"
-        ) from error
+        ) from None
     placed: dict[Path, ComputedValue] = {}
     for path in order:
         one = by_path[path]

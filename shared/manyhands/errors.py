@@ -128,8 +128,8 @@ class MutationLoop(ReactionFailed, RecursionError):
 
     def __init__(self, chain: Sequence[str]) -> None:
         super().__init__(
-            f"the subscriber {chain[-1]}",
-            f"is {len(chain)} subscribers deep in one event, the last of them {' → '.join(chain[-4:])}; "
+            f"the subscriber {chain[-2]}",
+            f"assigns what calls subscribers again, {len(chain)} deep in one event: … → {' → '.join(chain[-4:])}; "
             "let a subscriber assign only where something changes",
         )
 

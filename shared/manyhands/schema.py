@@ -104,10 +104,12 @@ class Schema:
         if type(value) is declared.annotation and not declared.is_whole:
             return value
         value = plain(value)
+        is_one_value = declared.is_whole and isinstance(value, Mapping)
+        if is_one_value:
+            check_keys(value, (*above(), declared.name))
         if problem := _mismatch(value, declared.annotation):
             raise self._violation(declared, value, above(), problem)
-        if declared.is_whole and isinstance(value, Mapping):
-            check_keys(value, (*above(), declared.name))
+        if is_one_value:
             return Whole(value if type(value) is dict else dict(value))
         return value
 

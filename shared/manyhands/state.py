@@ -36,8 +36,8 @@ class State(Handle, MutableMapping[str, Any]):
     def _resolve(cls) -> Schema:
         schema = make_schema(cls, default_of)
         for one in schema.all():
-            # Of the schemas, each belongs to one class.
-            cast("type[State]", one.kind)._schema = one
+            if one.kind is not State:
+                cast("type[State]", one.kind)._schema = one
         return schema
 
     def __getitem__(self, key: str) -> Any:

@@ -156,3 +156,56 @@ def test_its_help_begins_with_what_it_does(command: str, capsys: pytest.CaptureF
         main([command, "--help"])
     assert caught.value.code == 0
     assert "APP" in capsys.readouterr().out
+
+
+TYPED = """
+import manyhands as mh
+
+class AppState(mh.State):
+    counter: int = 0
+
+initial = mh.init_state(schema=AppState)
+
+@mh.computed("counter")
+def double(state):
+    return state.counter * 2
+
+def _heard(payload): ...
+
+initial.subscribe_mutation(["counter", "user.name"], _heard)
+"""
+
+
+def test_it_lists_computed_values_and_subscriptions(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(TYPED)
+    done = check(str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    _, version, *rest = done.stdout.splitlines()
+    assert version.endswith(", 2 defaults")
+    assert rest == [
+        "",
+        "0 handlers:",
+        "",
+        "1 computed value:",
+        "  double  main.py:9",
+        "",
+        "2 subscriptions:",
+        "  counter: _heard(payload)  main.py:13",
+        "  user.name: _heard(payload)  main.py:13",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("int = 0", "int = None", 'SchemaViolation: state["counter"] is declared as int by AppState, got None'),
+        ('computed("counter")', 'computed("double")', "AppError: computed values depend on one another: double"),
+        ("* 2", "/ 0", "ComputedFailed: the computed value double raised ZeroDivisionError: division by zero"),
+        ("(payload)", "(payload, ui)", "AppError: the subscriber _heard to counter has parameters"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_declaration(tmp_path: Path, before: str, after: str, said: str) -> None:
+    (tmp_path / "main.py").write_text(TYPED.replace(before, after))
+    done = check(str(tmp_path))
+    assert done.returncode == 1
+    assert f"manyhands: importing the app's module 'main' raised {said}" in done.stderr

@@ -15,6 +15,7 @@ from manyhands.errors import AppImportError
 from manyhands.handlers import Handler
 from manyhands.loaded_app import LoadedApp
 from manyhands.settings import Settings
+from manyhands.verifiers import original
 
 #: Columns before a reason or a docstring.
 INDENT = "      "
@@ -79,12 +80,33 @@ def report(location: AppLocation, app: LoadedApp) -> Iterator[str]:
     for one in app.verifiers:
         shown = f"{'async ' if one.is_async else ''}{one.name}({', '.join(one.parameters)})"
         yield f"  {shown}  {where(one.file, one.line, location)}".rstrip()
+    yield from _reactions(app, location)
     if app.not_exposed:
         yield ""
         yield "Not a handler:"
     for other in app.not_exposed:
         yield f"  {other.name}  {where(other.file, other.line, location)}".rstrip()
         yield from _wrapped([other.reason])
+
+
+def _reactions(app: LoadedApp, location: AppLocation) -> Iterator[str]:
+    computed, subscriptions = app.declared.reactions.computed, app.declared.reactions.subscriptions
+    if computed:
+        yield ""
+        yield f"{_count(len(computed), 'computed value')}:"
+    for value in computed:
+        yield f"  {value.dotted}  {_where_defined(value.function, location)}".rstrip()
+    if subscriptions:
+        yield ""
+        yield f"{_count(len(subscriptions), 'subscription')}:"
+    for one in subscriptions:
+        shown = f"{'async ' if one.is_async else ''}{one.name}({', '.join(one.parameters)})"
+        yield f"  {one.written}: {shown}  {_where_defined(one.function, location)}".rstrip()
+
+
+def _where_defined(function: object, location: AppLocation) -> str:
+    code = getattr(original(function), "__code__", None)
+    return where(code.co_filename, code.co_firstlineno, location) if code else ""
 
 
 def signature(handler: Handler) -> str:
