@@ -80,16 +80,19 @@ class Branch(dict[str, Any]):
         if known is None:
             return
         names = dict.fromkeys((*self._order, *self._defaults, *known.names_below(self._field)))
-        for name in names:
-            if not super().__contains__(name):
-                self._look_up(name, known)
-        self._known = None
         # What was looked up or assigned before stands where it would have stood, had all been there from the start.
-        present = dict(super().items())
+        before, found = dict(super().items()), dict[str, Any]()
+        for name in names:
+            if name in before:
+                found[name] = before.pop(name)
+            elif name not in self._decided:
+                value = self._find(name, known)
+                if value is not MISSING:
+                    found[name] = value
         super().clear()
-        for name in (*names, *(name for name in present if name not in names)):
-            if name in present:
-                self[name] = present[name]
+        self.update(found)
+        self.update(before)
+        self._known = None
 
     def __getitem__(self, name: str) -> Any:
         value = self.get(name, MISSING)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from manyhands import fields as field_ops
 from manyhands.fields import Op
-from manyhands.paths import decode_path, encode_path, segment
+from manyhands.paths import decode_path, segment
 from manyhands.store.turns import Wanted
 
 #: Asks the store for fields: gives them as far as they are there, and whether these are all that the session has.
@@ -124,9 +124,10 @@ class KnownFields:
                 self._habits.note(field, subtree=True)
         if self._names is None:
             self._names = {}
-            for one in sorted(one for one, value in self._fields.items() if value is not None):
-                *above, name = decode_path(one)
-                self._names.setdefault(encode_path(tuple(above)), []).append(name)
+            names = self._names
+            for one in sorted([one for one, value in self._fields.items() if value is not None]):
+                name = decode_path(one)[-1]
+                names.setdefault(one[: -len(segment(name))], []).append(name)
         return self._names.get(field, ())
 
     def apply(self, ops: Iterable[tuple[str, bytes, bytes]]) -> None:

@@ -154,6 +154,15 @@ def test_a_subtree_that_is_large_is_read_but_not_asked_for_beforehand() -> None:
     assert habits.wanted.subtrees == ()
 
 
+def test_a_dict_that_cannot_be_looked_up_whole_keeps_what_was_assigned() -> None:
+    fields = {**encode_tree({"good": 1}), encode_path(("bad",)): b"\xc1D\xff"}
+    state = StateRoot.over(KnownFields(fields), Defaults.of({}), "s1").state
+    state["new"] = 2
+    with pytest.raises(DamagedValue, match="session s1"):
+        list(state)
+    assert (state["new"], state["good"]) == (2, 1)
+
+
 class LazyState(StateAgainstDicts):
     """The same, with a state of which only what is read is known, over several events in a row."""
 
