@@ -29,7 +29,7 @@ class Deployment(contextlib.ExitStack):
 
     def __init__(
         self, *, gateways: int = 1, workers: int = 2, redis: Sequence[str] = (),
-        environ: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] | None = None, app: str = APP,
     ) -> None:  # fmt: skip
         """`redis` are arguments of redis-server; `environ` is added to what all processes are given."""
         super().__init__()
@@ -40,13 +40,13 @@ class Deployment(contextlib.ExitStack):
         self.callback(self.redis.kill)
         self.namespace = "mh"
         self.environ = {
-            "REDIS_URL": self.redis.url, "MANYHANDS_APP": APP, "MANYHANDS_SECRET_KEY": "only-for-benchmarks",
+            "REDIS_URL": self.redis.url, "MANYHANDS_APP": app, "MANYHANDS_SECRET_KEY": "only-for-benchmarks",
             "MANYHANDS_RATE_LIMIT": "100000", "MANYHANDS_NAMESPACE": self.namespace, **(environ or {}),
         }  # fmt: skip
         self.processes = Processes(self.directory, self.environ)
         self.callback(self.processes.end)
         try:
-            self.workers = [self.processes.worker(APP) for _ in range(workers)]
+            self.workers = [self.processes.worker(app) for _ in range(workers)]
             self.gateway, self.url = self.processes.gateway("--processes", str(gateways))
             for worker in self.workers:
                 worker.wait_for_output("serving")

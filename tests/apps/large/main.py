@@ -1,5 +1,6 @@
 """An app whose sessions hold much more than its handlers look at."""
 
+import os
 import time
 
 import manyhands as mh
@@ -11,6 +12,12 @@ def fill(state, payload):
     """Make so many items, and as many keys beside them."""
     state["items"] = {f"item{n}": {"name": f"Item {n}", "price": n} for n in range(payload)}
     state.update({f"key{n}": n for n in range(payload)})
+
+
+def hoard(state, payload):
+    """Keep so many MB, in pieces of 2 MB."""
+    for piece in range(payload // 2):
+        state[f"hoard{piece}"] = os.urandom(2 * 10**6)
 
 
 def increment(state):
