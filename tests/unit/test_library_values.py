@@ -297,7 +297,7 @@ def a_polars_frame() -> Any:
             "category": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
             "enum": pl.Series(["x", "y", "x"], dtype=pl.Enum(["y", "x"])),
             "bytes": [b"a", b"", None],
-            "decimal": [Decimal("1.50"), None, Decimal(2)],
+            "decimal": pl.Series([Decimal("1.50"), None, Decimal(2)], dtype=pl.Decimal(10, 2)),
             "nan": [float("nan"), None, float("inf")],
         }
     )

@@ -101,12 +101,25 @@ def _view_index(index: Any) -> object:
 _MOST_LABELS = 1_000_000
 
 
+def _pack_zone(zone: Any) -> object:
+    # Those of pytz, which pandas 2 uses where a zone is named, are as pandas makes them of their names.
+    name = getattr(zone, "zone", None)
+    return ["named", name] if isinstance(name, str) else pack_zone(zone)
+
+
+def _unpack_zone(packed: Any) -> Any:
+    match packed:
+        case ["named", str(name)]:
+            return name
+    return unpack_zone(packed)
+
+
 def _pack_scalar(value: Any) -> object:
     if value is pd.NA or value is pd.NaT:
         return ["NA" if value is pd.NA else "NaT"]
     match value:
         case pd.Timestamp():
-            return ["timestamp", value.asm8, pack_zone(value.tzinfo)]
+            return ["timestamp", value.asm8, _pack_zone(value.tzinfo)]
         case pd.Timedelta():
             return ["timedelta", value.asm8]
         case pd.Period():
@@ -122,7 +135,7 @@ def _unpack_scalar(packed: Any) -> Any:
             return pd.NaT
         case ["timestamp", moment, zone]:
             stamp = pd.Timestamp(moment)
-            return stamp if zone is None else stamp.tz_localize("UTC").tz_convert(unpack_zone(zone))
+            return stamp if zone is None else stamp.tz_localize("UTC").tz_convert(_unpack_zone(zone))
         case ["timedelta", length]:
             return pd.Timedelta(length)
         case ["period", ordinal, freq]:
@@ -139,9 +152,12 @@ def _view_scalar(value: Any) -> object:
         case pd.Timestamp():
             return value.isoformat()
         case pd.Timedelta():
-            return value.total_seconds()
+            # `total_seconds` of pandas 2 leaves out the nanoseconds.
+            return value / _SECOND
     return str(value)
 
+
+_SECOND = pd.Timedelta(1, "s")
 
 FRAME = Extension(Code.DATA_FRAME, _pack_frame, _unpack_frame, _view_frame)
 SERIES = Extension(Code.SERIES, _pack_series, _unpack_series, lambda series: view_column(series.array))
