@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from manyhands.app_location import locate
 from manyhands.errors import AppNotFound, Unavailable
 from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
+from manyhands_gateway.blobs import add_blobs
 from manyhands_gateway.endpoint import add_socket
 from manyhands_gateway.forwarded import Forwarded
 from manyhands_gateway.gateway import Gateway
 from manyhands_gateway.http_headers import HttpHeaders, make_nonce
+from manyhands_gateway.http_sessions import HttpSessions
 from manyhands_gateway.metrics_page import add_metrics
+from manyhands_gateway.uploads import add_uploads
 
 #: Where the gateway that an application belongs to is found in its `extensions`.
 EXTENSION = "manyhands"
@@ -43,11 +47,15 @@ def create_app(
     app.extensions[EXTENSION] = gateway
     app.wsgi_app = Forwarded(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]
     add_socket(app, gateway)
+    by_http = HttpSessions(settings, gateway.files)
+    add_blobs(app, gateway.files, by_http)
+    add_uploads(app, settings, gateway.files, by_http)
     _add_pages(app, gateway, directory)
     _add_health(app, gateway)
     add_metrics(app, settings, lambda: gather(gateway))
     app.after_request(HttpHeaders(settings).add)
     app.register_error_handler(HTTPException, _explain)
+    app.register_error_handler(Unavailable, _put_off)
     # FLASK_DEBUG in the environment would have errors raised beyond `_explain`.
     app.config.update(DEBUG=False, PROPAGATE_EXCEPTIONS=False)
     return app
@@ -112,6 +120,11 @@ def _add_health(app: Flask, gateway: Gateway) -> None:
 
     app.add_url_rule("/healthz", "healthz", healthz)
     app.add_url_rule("/readyz", "readyz", readyz)
+
+
+def _put_off(error: Unavailable) -> Response:
+    headers = {"Retry-After": str(math.ceil(error.retry_after))}
+    return Response(f"503 {error}\n", 503, headers, mimetype="text/plain")
 
 
 def _explain(error: HTTPException) -> Response:

@@ -59,6 +59,8 @@ class Gateway:
         self.store: Store = store or RedisStore.from_settings(settings)
         # With connections of its own: a crowd of joining browsers must not delay events.
         mailboxes: Store = store or RedisStore.from_settings(settings)
+        # Nor must those who fetch large values, or send them.
+        self.files: Store = store or RedisStore.from_settings(settings)
         self._doorbell = doorbell or Doorbell(settings)
         keys = Keys(settings.namespace)
         sessions = Sessions(settings, self.store)

@@ -10,6 +10,9 @@ from manyhands.settings import Settings
 
 #: Of what is ours and no page: nothing in it is to be loaded, run or framed, whatever it may contain.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+#: The endpoint that serves what the app has made a file of: nobody knows what it does where it is opened by itself.
+BLOB_ENDPOINT = "mh_blob"
+ALONE = NO_PAGE + "; sandbox"
 #: Endpoints that serve the app's own files, which may be pages.
 APP_ENDPOINTS = frozenset({"index", "static"})
 #: Random bytes of a nonce.
@@ -38,6 +41,8 @@ class HttpHeaders:
         nonce = g.get("mh_nonce")
         if nonce is not None:
             return _policy_of_own_page(nonce)
+        if request.endpoint == BLOB_ENDPOINT:
+            return ALONE
         return self._policy if request.endpoint in APP_ENDPOINTS else NO_PAGE
 
 

@@ -48,6 +48,11 @@ class SessionCookie:
         session = self._tokens.verify(cookies.get(self.name(https=https), ""))
         return Named(session, False) if session is not None and self._lives(session) else Named(new_session_id(), True)
 
+    def named(self, cookies: Mapping[str, str]) -> str | None:
+        """Give the session that the cookie names, whether or not it lives; None without one."""
+        named = (self._tokens.verify(cookies.get(self.name(https=https), "")) for https in (True, False))
+        return next((session for session in named if session is not None), None)
+
     def _lives(self, session: str) -> bool:
         try:
             return self._store.keep([session])[0] is not None

@@ -5,6 +5,7 @@ the view stands beside it, made once by the worker:
 
     plain       msgpack bytes; the view is the same bytes
     with view   0xc1 "V", length of the value (4 bytes, big-endian), value, view
+    reference   0xc1 "R", where to find a large one, view: see `references`
 
 0xc1 is the one byte that msgpack never begins a value with.
 """
@@ -26,6 +27,9 @@ from manyhands.extension_types import pack_extension, plain_dict, unpack_extensi
 from manyhands.wire import BYTES_KEY, MAX_NESTING, MAX_SAFE_INTEGER
 
 VIEW_MARK = b"\xc1V"
+REFERENCE_MARK = b"\xc1R"
+#: Bytes of a reference before its view: mark, digest, size.
+REFERENCE_HEAD = 26
 _HEADER = struct.Struct(">2sI")
 #: Types whose view is the value itself, whatever they hold.
 _SELF_VIEWED = frozenset({type(None), bool, str, float, bytes})
@@ -73,16 +77,24 @@ def encode_with_view(value: object, path: tuple[str, ...] = ()) -> bytes:
 
 
 def value_part(field: bytes) -> bytes:
-    """Take the value out of a field. Raises `DamagedValue`."""
+    """Take the value out of a field. Raises `DamagedValue`, also for a reference, which holds none."""
+    if field[:1] != b"\xc1":
+        return field
+    if field[:2] == REFERENCE_MARK:
+        raise DamagedValue("it is large, and was not fetched")
     return field if field[:2] != VIEW_MARK else field[_HEADER.size : _view_start(field)]
 
 
 def view_part(field: bytes) -> bytes:
     """Take the view, ready to be sent, out of a field. Raises `DamagedValue`."""
-    return field if field[:2] != VIEW_MARK else field[_view_start(field) :]
+    if field[:1] != b"\xc1":
+        return field
+    return field[REFERENCE_HEAD:] if field[:2] == REFERENCE_MARK else field[_view_start(field) :]
 
 
 def _view_start(field: bytes) -> int:
+    if field[:2] != VIEW_MARK:
+        return 0
     start = _HEADER.size + int.from_bytes(field[2 : _HEADER.size])
     if start >= len(field):
         raise DamagedValue("it ends before its view")

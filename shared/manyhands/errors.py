@@ -18,6 +18,8 @@ ManyHandsError
 ├── BadFrame              a browser's frame breaks the protocol
 ├── Unavailable           Redis or the broker does not answer
 │   └── StoreRefused      Redis answers that it can't do what was asked
+├── UploadMissing         an event names an upload that is not there
+├── LargeMissing          a commit refers to large values that the store has not
 └── TurnLost              another worker has taken over the run that wanted to commit
 Cancelled                 (a BaseException) a browser cancelled the event
 ```
@@ -169,6 +171,23 @@ class Unavailable(ManyHandsError):
 
 class StoreRefused(Unavailable):
     """Redis answered with an error that trying again will not mend, such as a value that is too large."""
+
+
+class LargeMissing(ManyHandsError):
+    """A commit refers to large values that are not in the store: it was refused, and nothing of it was written."""
+
+    def __init__(self, session: str, digests: Sequence[bytes]) -> None:
+        self.session, self.digests = session, tuple(digests)
+        names = ", ".join(one.hex() for one in digests)
+        super().__init__(f"session {session} has no large value {names} any more; write it, or assign another one")
+
+
+class UploadMissing(ManyHandsError):
+    """An event's payload names an upload that is not there, or not all of it."""
+
+    def __init__(self, upload: str, reason: str) -> None:
+        self.upload, self.reason = upload, reason
+        super().__init__(f"the upload {upload!r} can't be used: {reason}; send the file again")
 
 
 class TurnLost(ManyHandsError):

@@ -99,6 +99,18 @@ class Settings:
         "MANYHANDS_MAX_PAYLOAD", read.size, 10 * 2**20, "a size such as 10485760 or 10MiB",
         "the largest payload of an event",
     )  # fmt: skip
+    max_value: int = variable(
+        "MANYHANDS_MAX_VALUE", read.size, 64 * 2**20, "a size such as 67108864 or 64MiB",
+        "the largest value that a handler may assign at once",
+    )  # fmt: skip
+    value_cache: int = variable(
+        "MANYHANDS_VALUE_CACHE", read.size, 128 * 2**20, "a size such as 134217728 or 128MiB",
+        "how much of large values a worker process keeps in memory, encoded",
+    )  # fmt: skip
+    max_upload: int = variable(
+        "MANYHANDS_MAX_UPLOAD", read.size, 50 * 2**20, "a size such as 52428800 or 50MiB",
+        "the largest upload",
+    )  # fmt: skip
     mailbox_limit: int = variable(
         "MANYHANDS_MAILBOX_LIMIT", read.count, 256, "a positive whole number",
         "how many accepted events of one session may wait",

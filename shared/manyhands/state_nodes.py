@@ -8,7 +8,7 @@ plain dict and records nothing. That is found out at each write by walking up, s
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +18,24 @@ from manyhands.errors import Cancelled, DamagedValue, KeyNotString
 from manyhands.fields import Stored, Whole
 from manyhands.mutations import Mutations
 from manyhands.paths import Path
+from manyhands.references import Reference, is_reference, read_reference
 from manyhands.state_values import Handle, check_keys, copied
 
 if TYPE_CHECKING:
     from manyhands.reactions import Live
 
+#: Gives the content that a reference stands for. Raises `DamagedValue`.
+Load = Callable[[Reference], bytes]
+
 
 class Shared:
     """What all nodes of one run's state share. As a context, it is one access of the app's."""
 
-    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "lock", "mutations", "session")
+    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "load", "lock", "mutations", "session")
 
-    def __init__(self, session: str | None) -> None:
+    def __init__(self, session: str | None, load: Load | None = None) -> None:
+        #: Fetches what a large leaf refers to.
+        self.load = load
         #: Guards the nodes, the dicts behind them and `mutations`: the handler's thread uses them while the worker's
         #: flusher takes mutations and refreshes. Held for one operation at a time, never while a value is encoded.
         self.lock = threading.RLock()
@@ -69,7 +75,8 @@ class Shared:
     def decode(self, value: Stored, path: Path) -> Any:
         """Decode a leaf. Raises `DamagedValue`, which names the session and the path."""
         try:
-            decoded = codec.decode(value)
+            fetched = self.load(read_reference(value)) if self.load and is_reference(value) else value
+            decoded = codec.decode(fetched)
             # Dicts that are no single values are stored as a field per leaf.
             return Whole(decoded) if type(decoded) is dict else decoded
         except DamagedValue as error:

@@ -13,7 +13,7 @@ from manyhands.known_fields import KnownFields
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path
 from manyhands.reactions import Live
-from manyhands.state_nodes import Node, Shared
+from manyhands.state_nodes import Load, Node, Shared
 
 #: A mutation below a path: from there on, whether it is a deletion, its value.
 Below = tuple[Path, bool, Any]
@@ -22,9 +22,11 @@ Below = tuple[Path, bool, Any]
 class StateRoot:
     """Owns a run's state. Its methods may be called from any thread, and go on working after a cancel."""
 
-    def __init__(self, tree: Tree, session: str | None = None, declared: Declared = PLAIN) -> None:
-        """Take a tree over, whose leaves may be `Stored`."""
-        self._shared = Shared(session)
+    def __init__(
+        self, tree: Tree, session: str | None = None, declared: Declared = PLAIN, load: Load | None = None
+    ) -> None:  # fmt: skip
+        """Take a tree over, whose leaves may be `Stored`. `load` fetches large ones."""
+        self._shared = Shared(session, load)
         self._node = Node(self._shared, tree)
         #: What the handler gets.
         self.state = declared.kind(self._node)
@@ -36,10 +38,11 @@ class StateRoot:
 
     @classmethod
     def over(
-        cls, known: KnownFields, defaults: Defaults, session: str | None = None, declared: Declared = PLAIN
-    ) -> Self:
+        cls, known: KnownFields, defaults: Defaults, session: str | None = None, declared: Declared = PLAIN,
+        load: Load | None = None,
+    ) -> Self:  # fmt: skip
         """Make a state of fields that are looked up when they are read. Its lock guards what is `known` from now on."""
-        root = cls(Branch(known, defaults.tree), session, declared)
+        root = cls(Branch(known, defaults.tree), session, declared, load)
         root._source = known, defaults
         return root
 

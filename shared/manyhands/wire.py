@@ -10,6 +10,10 @@ SUBPROTOCOL_MSGPACK = "manyhands.1.msgpack"
 #: The key under which JSON carries bytes, as base64.
 BYTES_KEY = "$bytes"
 
+#: Where browsers fetch large views and files, and where they send large payloads.
+BLOB_PATH = "/_mh/blob"
+UPLOAD_PATH = "/_mh/upload"
+
 #: Whole numbers beyond this travel as decimal strings: a browser's numbers are doubles.
 MAX_SAFE_INTEGER = 2**53 - 1
 
@@ -69,6 +73,13 @@ class Key(StrEnum):
     TEXT = "text"
     TIME = "time"
     DELAY = "delay"
+    # in a value
+    BLOB = "$blob"
+    SIZE = "size"
+    UPLOAD = "$upload"
+    # of an upload
+    ID = "id"
+    OFFSET = "offset"
 
 
 class Type(StrEnum):

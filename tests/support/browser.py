@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import msgpack
 import websocket
 
+from support.http import ask
+
 JSON = "manyhands.1.json"
 MSGPACK = "manyhands.1.msgpack"
 
@@ -59,6 +61,8 @@ class Tab:
         self.ended: dict[int, dict[str, Any]] = {}
         #: Every update seen, in order.
         self.updates: list[dict[str, Any]] = []
+        #: The blobs that were fetched, in order.
+        self.fetched: list[str] = []
         self.rejections: list[dict[str, Any]] = []
         #: Events answered `unavailable`: they may have been accepted nevertheless, and must be sent again as they were.
         self.uncertain: set[int] = set()
@@ -272,13 +276,48 @@ class Tab:
             self.accepted.add(end["n"])
             self.ended.setdefault(end["n"], end)
         if "state" in envelope:
-            self.state, self.seq = envelope["state"], envelope["seq"]
+            self.state, self.seq = self._fetched(envelope["state"]), envelope["seq"]
+
+    def _fetched(self, value: Any) -> Any:
+        """Put what references stand for in their places; one whose value has been replaced meanwhile stays."""
+        if isinstance(value, list):
+            return [self._fetched(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if set(value) != {"$blob", "type", "size"}:
+            return {key: self._fetched(item) for key, item in value.items()}
+        accept = "application/json" if self.subprotocol == JSON else "application/x-msgpack"
+        answer = ask(self.url, value["$blob"], Accept=accept, **self._http_headers())
+        if answer.status == 404:
+            return value
+        assert answer.status == 200, answer
+        self.fetched.append(value["$blob"])
+        if self.subprotocol == JSON:
+            return json.loads(answer.body, object_hook=_bytes_from_json, parse_constant=_refuse)
+        return msgpack.unpackb(answer.body)
+
+    def _http_headers(self) -> dict[str, str]:
+        return {"Cookie": self.headers["Cookie"]} if "Cookie" in self.headers else {}
+
+    def upload(self, data: bytes, at_once: int = 2**20) -> dict[str, str]:
+        """Upload bytes, and give what stands for them in a payload."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        begun = ask(self.url, f"/_mh/upload?size={len(data)}", "POST", **headers)
+        assert begun.status == 201, begun
+        name, offset = json.loads(begun.body)["id"], 0
+        while offset < len(data):
+            part = data[offset : offset + at_once]
+            answer = ask(self.url, f"/_mh/upload/{name}?offset={offset}", "PUT", part, **headers)
+            assert answer.status == 200, answer
+            offset = json.loads(answer.body)["offset"]
+        return {"$upload": name}
 
     def _take_update(self, update: dict[str, Any]) -> None:
         expected = (self.seq or 0) + 1
         assert update["seq"] == expected, f"update {update['seq']} came where {expected} was due; {self.describe()}"
         self.seq = update["seq"]
-        apply_update(self.state, update)
+        # As an update has no path twice, the order in which its values come does not matter.
+        apply_update(self.state, {**update, "set": [[path, self._fetched(value)] for path, value in update["set"]]})
         self.updates.append(update)
         event = update["event"]
         if event["client"] != self.client:

@@ -7,7 +7,7 @@ import inspect
 import logging
 from typing import Any
 
-from manyhands.errors import Cancelled, ReactionFailed, show_error
+from manyhands.errors import Cancelled, ReactionFailed, UploadMissing, show_error
 from manyhands.handlers import bind
 from manyhands.wire import Failure
 from manyhands_worker.output import capturing
@@ -22,7 +22,7 @@ def call(parts: Parts, run: Run) -> Ended:
     run.begin()
     with capturing(run.output), parts.traces.running(run):
         try:
-            result = _invoke(parts, run)
+            result = _invoke(parts, run, payload_of(parts, run))
             if (live := run.root.live) is not None and live.has_waiting:
                 asyncio.run_coroutine_threadsafe(live.run_waiting(), parts.loop.loop).result()
             return Ended(result)
@@ -35,7 +35,11 @@ def call(parts: Parts, run: Run) -> Ended:
 async def call_async(parts: Parts, run: Run) -> Ended:
     """Run an async handler to its end."""
     try:
-        result = _invoke(parts, run)
+        payload = run.body.payload
+        if run.names_uploads:
+            # The loop has others' handlers to run meanwhile.
+            payload = await asyncio.get_running_loop().run_in_executor(parts.threads, payload_of, parts, run)
+        result = _invoke(parts, run, payload)
         # A plain wrapper around an async function may have run it to its end.
         result = await result if inspect.isawaitable(result) else result
         if (live := run.root.live) is not None and live.has_waiting:
@@ -47,12 +51,20 @@ async def call_async(parts: Parts, run: Run) -> Ended:
         run.output.finish()
 
 
-def _invoke(parts: Parts, run: Run) -> Any:
+def payload_of(parts: Parts, run: Run) -> Any:
+    """Give an event's payload, uploads in their places. Raises `UploadMissing`."""
+    if not run.names_uploads:
+        return run.body.payload
+    payload, run.uploads = parts.large.fill_in(run.session, run.body.payload)
+    return payload
+
+
+def _invoke(parts: Parts, run: Run, payload: Any) -> Any:
     handler = parts.app.handlers[run.body.handler]
     # What it does not ask for is not made.
     context = context_of(run) if "context" in handler.parameters else None
     session = session_of(run.turn) if "session" in handler.parameters else None
-    positional, named = bind(handler, run.root.state, run.body.payload, context, session)
+    positional, named = bind(handler, run.root.state, payload, context, session)
     return handler.function(*positional, **named)
 
 
@@ -64,6 +76,8 @@ def failed(parts: Parts, run: Run, error: BaseException) -> Ended:
         return Ended()
     if isinstance(error, (Cancelled, asyncio.CancelledError)) and run.cancel_asked:
         return Ended(error=(Failure.CANCELLED, "cancelled while it ran"))
+    if isinstance(error, UploadMissing):
+        return Ended(error=(Failure.HANDLER_FAILED, str(error)))
     log.error("%s | handler failed", run.output.source, exc_info=error)
     if parts.settings.dev:
         return Ended(error=(Failure.HANDLER_FAILED, describe(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from manyhands.errors import StoreRefused, TurnLost, Unavailable
+from manyhands.errors import LargeMissing, StoreRefused, TurnLost, Unavailable
 from manyhands.store.turns import Commit, Committed
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Run
@@ -43,6 +43,12 @@ def deliver(parts: Parts, run: Run, commit: Commit) -> Committed | TurnLost:
             return parts.store.commit(commit)
         except TurnLost as error:
             return error
+        except LargeMissing as error:
+            if run.hold_again(error):
+                continue
+            # It was replaced while a handler passed it on unread. The event begins again, and sees what is there now.
+            log.error("%s | can't be committed: %s", run.output.source, error)
+            return TurnLost(str(error))
         except StoreRefused as error:
             # It would be refused again and again. The event begins again when the lease has run out.
             log.error("%s | can't be committed: %s", run.output.source, error)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 
-from manyhands.errors import Unavailable
+from manyhands.errors import LargeMissing, Unavailable
 from manyhands.store.contract import Store
 from manyhands.store.turns import Commit, Ending
 from manyhands_worker.run import Phase, Run
@@ -74,7 +74,11 @@ class Flusher:
                     prepared.append((run, commit))
             answers = self._store.commit_all([commit for _, commit in prepared])
             for (run, commit), answer in zip(prepared, answers, strict=True):
-                run.answered(commit, answer)
+                if not isinstance(answer, LargeMissing):
+                    run.answered(commit, answer)
+                elif not run.hold_again(answer):
+                    log.error("%s | can't be committed: %s", run.output.source, answer)
+                    run.lose()
         finally:
             for run in locked:
                 run.lock.release()

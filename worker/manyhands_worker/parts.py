@@ -18,6 +18,7 @@ from manyhands_worker.defaults import DefaultsCache
 from manyhands_worker.durations import Durations
 from manyhands_worker.event_loop import EventLoop
 from manyhands_worker.known_sessions import KnownSessions
+from manyhands_worker.large_values import LargeValues
 from manyhands_worker.listener import Listener
 from manyhands_worker.meter import Meter
 from manyhands_worker.reading import Reading
@@ -53,6 +54,7 @@ class Parts:
     traces: Traces
     sessions: KnownSessions
     reading: Reading
+    large: LargeValues
     durations: Durations
     listener: Listener
     burning: Burning
@@ -88,6 +90,7 @@ class Parts:
             traces=Traces(start_tracing(settings, "manyhands-worker")),
             sessions=KnownSessions(),
             reading=Reading(store, running),
+            large=LargeValues(store, running, settings.value_cache),
             durations=Durations(),
             listener=listener,
             burning=Burning(store, running, listener, keys.worker("*", queues), lambda: ringing.waiting(queues)),

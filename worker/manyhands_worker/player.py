@@ -265,6 +265,7 @@ class Player:
         if self._parts.durations.is_slow(run.body.handler):
             self._leave(sitting, run)
         ended = call(self._parts, run)
+        run.stow()
         self._parts.watcher.forget(run)
         with self._lock:
             self._running = None

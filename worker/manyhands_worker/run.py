@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,10 +14,11 @@ from typing import Any
 from manyhands import codec
 from manyhands.branches import Defaults
 from manyhands.declared import PLAIN, Declared
-from manyhands.errors import ComputedFailed, NotSerialisable, TurnLost
+from manyhands.errors import ComputedFailed, LargeMissing, NotSerialisable, TurnLost
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body
 from manyhands.logs import Subject
+from manyhands.references import Content
 from manyhands.state_root import StateRoot
 from manyhands.store.turns import NOTHING, Commit, Committed, Ending, Refresh, Turn, Wanted
 from manyhands.tracing import Span
@@ -25,6 +26,7 @@ from manyhands.types.arrow_views import shown_as_arrow
 from manyhands.updates import Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes
+from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
 from manyhands_worker.meter import OK
 from manyhands_worker.output import Output, capturing
 
@@ -56,13 +58,13 @@ class Run:
     """A run. Its handler's thread, the watcher and the flusher use it, each commit under its lock."""
 
     def __init__(
-        self, turn: Turn, body: Body, defaults: Defaults, known: KnownFields, *, dev: bool,
-        declared: Declared = PLAIN,
+        self, turn: Turn, body: Body, defaults: Defaults, known: KnownFields, *,
+        dev: bool, values: SessionValues, max_value: int, declared: Declared = PLAIN,
     ) -> None:  # fmt: skip
         self.turn, self.body = turn, body
         self.session = turn.session.id
         self.token = turn.token
-        self.root = StateRoot.over(known, defaults, self.session, declared)
+        self.root = StateRoot.over(known, defaults, self.session, declared, values.load)
         if self.root.live is not None:
             self.root.live.session = lambda: session_of(self.turn)
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
@@ -93,6 +95,13 @@ class Run:
         #: Held while a commit is made and sent, one round trip. Guards everything below and `phase`.
         self.lock = threading.Lock()
         self._defaults, self._dev = defaults.fields, dev
+        self._values, self._max_value = values, max_value
+        #: What was assigned and encoded, and is in no commit yet.
+        self._encoded = Changes()
+        #: What the commit that is not answered yet refers to.
+        self._contents: Sequence[Content] = ()
+        #: The uploads that its handler was given.
+        self.uploads: Sequence[bytes] = ()
         self._k = 0
         self._errors: list[NotSerialisable] = []
         #: Computed values that failed before the latest commit.
@@ -126,6 +135,11 @@ class Run:
             "attempt": turn.attempt,
         }  # fmt: skip
 
+    @property
+    def names_uploads(self) -> bool:
+        """Whether its payload may name uploads."""
+        return UPLOAD_MARK in self.turn.body
+
     def begin(self) -> None:
         """Note that the handler begins now, on this thread."""
         self.thread = threading.get_native_id()
@@ -143,7 +157,7 @@ class Run:
 
     def answered(self, commit: Commit, answer: Committed | TurnLost) -> None:
         """Note the answer to a prepared commit. Call with the lock held."""
-        self.unanswered = None
+        self.unanswered, self._contents = None, ()
         if isinstance(answer, TurnLost):
             self.lose()
             return
@@ -211,14 +225,40 @@ class Run:
         )
         self.root.update(refresh.fields, changed, whole=refresh.whole)
 
+    def stow(self) -> None:
+        """Encode what was assigned, and write what is large of it, while others may take over what waits behind.
+
+        Called by the handler's thread, once the handler has returned.
+        """
+        with self.lock:
+            if self.phase in (Phase.TURN, Phase.DETACHED) and self.unanswered is None:
+                self._encode()
+
+    def _encode(self) -> None:
+        mutations = self.root.take()
+        if not mutations:
+            return
+        with self._showing():
+            changes = encode_changes(
+                mutations, self._defaults,
+                any_defaults=self._dev, refer=self._values.refer, max_value=self._max_value,
+            )  # fmt: skip
+        self._values.hold(changes.contents)
+        self._encoded.add(changes)
+
     def _take(self) -> Changes:
         if self.root.live is not None:
             with capturing(self.output):
                 self._outdated = self.root.settle()
-        with self._showing():
-            changes = encode_changes(self.root.take(), self._defaults, any_defaults=self._dev)
+        self._encode()
+        changes, self._encoded = self._encoded, Changes()
         self._errors += changes.errors
+        self._contents = changes.contents
         return changes
+
+    def hold_again(self, missing: LargeMissing) -> bool:
+        """Write once more what the store has lost of the last commit; False where it is not at hand."""
+        return self._values.hold_again(self._contents, missing)
 
     def _showing(self) -> AbstractContextManager[None]:
         return shown_as_arrow() if self.turn.arrow else nullcontext()

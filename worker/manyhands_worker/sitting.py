@@ -15,7 +15,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from manyhands.branches import Defaults
 from manyhands.errors import DamagedValue, TurnLost, Unavailable
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body, decode_body
@@ -24,6 +23,7 @@ from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async
 from manyhands_worker.delivery import deliver, send
+from manyhands_worker.making import make_empty_run, make_run
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Phase, Run
@@ -80,12 +80,11 @@ class Sitting:
             body = Body(handler="")
         handler = self._parts.app.handlers.get(body.handler)
         try:
-            defaults, dev = self._parts.defaults.of(turn.session), self._parts.settings.dev
-            run = Run(turn, body, defaults, self._known, dev=dev, declared=self._parts.app.declared)
+            run = make_run(self._parts, turn, body, self._parts.defaults.of(turn.session), self._known)
         except DamagedValue as error:
             # Damaged defaults: the event ends with an error, on an empty state of which nothing is written.
             log.error("session %s can't be read: %s", turn.session.id, error, extra={"session": turn.session.id})
-            run = Run(turn, body, Defaults({}, {}), KnownFields({}), dev=True)
+            run = make_empty_run(self._parts, turn, body)
             run.damage = str(error)
         run.is_async = handler is not None and handler.is_async
         self._parts.running.add(run, follows=follows)
@@ -312,6 +311,8 @@ class Sitting:
             self._parts.meter.lost()
         else:
             self._parts.meter.ended(run)
+            if run.uploads:
+                self._parts.large.free(run.session, run.uploads)
         self._parts.traces.ended(run, lost=lost)
 
     @staticmethod

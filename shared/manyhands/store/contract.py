@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
+from manyhands.store.large_contract import LargeValues
 from manyhands.store.rooms import RoomStore
 from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Refresh, Turn, Wanted
 
@@ -148,7 +149,7 @@ class Stream(Protocol):
         ...
 
 
-class Store(Protocol):
+class Store(LargeValues, Protocol):
     """The acts on sessions."""
 
     # --- both ---
@@ -238,10 +239,10 @@ class Store(Protocol):
         ...
 
     def commit(self, commit: Commit) -> Committed:
-        """Write. Raises `TurnLost` when the run has been given up."""
+        """Write. Raises `TurnLost` when the run was given up, `LargeMissing` where it refers to what is not here."""
         ...
 
-    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
+    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost | LargeMissing]:
         """Write several commits of different runs, in one round trip."""
         ...
 

@@ -10,6 +10,15 @@ OUTCOMES = 64
 CLIENT_GAPS = 32
 #: Changed paths remembered while runs are detached. A run that has missed more reads everything.
 TOUCHED_PATHS = 512
+#: Milliseconds for which a large value is kept that no field refers to: for commits that are to come, for handlers and
+#: browsers that were told of it, and uploads for their events. Also in _large.lua.
+LOOSE_FOR = 600_000
+#: Bytes of large values that fields referred to and no longer do. Also in _large.lua.
+RETIRED_BYTES = 32 * 2**20
+#: Random bytes of a session's secret.
+SECRET_BYTES = 16
+#: Uploads of a session at a time, and of how many times `MANYHANDS_MAX_UPLOAD` bytes together.
+UPLOADS, UPLOADS_AT_ONCE = 16, 2
 #: Milliseconds after which a doorbell that no idle worker has answered is lost.
 BELL_LOST = 1000
 #: Overdue doorbells, and leases, of one partition that one look finds; the next look, a second later, finds more.

@@ -15,13 +15,14 @@ from manyhands.store import limits
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Verdict, Waiting, Welcome
 from manyhands.store.memory_records import Mail, Record
 from manyhands.store.memory_rooms import MemoryRooms
+from manyhands.store.memory_shelves import MemoryShelves
 from manyhands.store.memory_turns import MemoryTurns
 from manyhands.store.numbering import Numbering
 from manyhands.store.turns import Refresh, Wanted
 from manyhands.wire import MAX_SAFE_INTEGER
 
 
-class MemoryStore(MemoryTurns):
+class MemoryStore(MemoryTurns, MemoryShelves):
     """The store of `store.contract`, in memory."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
@@ -121,6 +122,7 @@ class MemoryStore(MemoryTurns):
             found = [self._find(session) for session in sessions]
             for record in filter(None, found):
                 self._renew_life(record)
+                record.shelf.prune(self._now())
             return [record.seq if record else None for record in found]
 
     def cancel(self, session: str, client: str, n: int, update: tuple[bytes, bytes], outcome: bytes) -> bool:

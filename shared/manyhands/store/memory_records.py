@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from manyhands.store import limits
 from manyhands.store.contract import Session
+from manyhands.store.memory_large import Shelf
 from manyhands.store.numbering import Numbering
 from manyhands.store.turns import Committed, Wanted
 
@@ -30,6 +31,7 @@ class Record:
     session: Session
     expires: float
     fields: dict[bytes, bytes] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
     mailbox: deque[Mail] = field(default_factory=deque)
     clients: dict[str, Numbering] = field(default_factory=dict)
     log: deque[bytes] = field(default_factory=deque)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice, takewhile
 
 from manyhands import fields as field_ops
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.memory_records import Record
@@ -25,7 +25,8 @@ class MemoryStream:
 
     def commit(self, commit: Commit) -> None:
         """Write a commit."""
-        self._answers.append((commit, self._store.commit_all([commit])[0]))
+        answer = self._store.commit_all([commit])[0]
+        self._answers.append((commit, None if isinstance(answer, LargeMissing) else answer))
 
     def start(self, session: str, token: str) -> None:
         """Note that a run's handler begins."""
@@ -176,6 +177,9 @@ class MemoryTurns:
             in_turn = record.run == commit.token
             if not in_turn and (commit.token not in record.detached or commit.ending is Ending.DETACH):
                 raise TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
+            missing = record.shelf.missing(value for _, _, value in commit.ops)
+            if missing:
+                raise LargeMissing(commit.session, missing)
             self._write(record, commit)
             record.note_joined(commit.joined)
             seq = self._send(record, commit.update) if commit.update else 0
@@ -189,14 +193,14 @@ class MemoryTurns:
                 return answer
             return self._end_turn(record, commit, answer) if in_turn else self._end_detached(record, commit, answer)
 
-    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
+    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost | LargeMissing]:
         """Write several commits of different runs."""
         return [self._try_commit(commit) for commit in commits]
 
-    def _try_commit(self, commit: Commit) -> Committed | TurnLost:
+    def _try_commit(self, commit: Commit) -> Committed | TurnLost | LargeMissing:
         try:
             return self.commit(commit)
-        except TurnLost as error:
+        except (TurnLost, LargeMissing) as error:
             return error
 
     def stream(self) -> MemoryStream:
@@ -218,6 +222,7 @@ class MemoryTurns:
             return
         record.version += 1
         field_ops.apply(record.fields, commit.ops)
+        record.shelf.count(record.fields.values(), self._now())
         if record.detached:
             paths = [path for kind, path, _ in commit.ops if kind != field_ops.Op.BELOW]
             record.touched.update(dict.fromkeys(paths, record.version))

@@ -9,14 +9,15 @@ import msgpack
 from redis import exceptions as errors
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
-from manyhands.errors import StoreRefused, TurnLost, Unavailable
+from manyhands.errors import LargeMissing, StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
 from manyhands.store import limits, replies, waiting
-from manyhands.store.commands import SessionCommands, pack, pack_script
+from manyhands.store.commands import Part, SessionCommands, pack, pack_script
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Waiting, Welcome
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
+from manyhands.store.redis_large import RedisLarge
 from manyhands.store.redis_rooms import RedisRooms
 from manyhands.store.replies import pack_wanted
 from manyhands.store.scripts_loader import Script, load_script
@@ -33,7 +34,7 @@ PASSING_ERRORS = (
 PASSING_CODES = ("LOADING", "READONLY", "MASTERDOWN", "OOM", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN")
 
 
-class RedisStore:
+class RedisStore(RedisLarge):
     """The store of `store.contract`, in Redis."""
 
     def __init__(self, settings: Settings) -> None:
@@ -203,13 +204,13 @@ class RedisStore:
         return [replies.read_begun(one, answer) for one, answer in zip(begins, answers, strict=True)]
 
     def commit(self, commit: Commit) -> Committed:
-        """Write. Raises `TurnLost` when the run has been given up."""
+        """Write. Raises `TurnLost` when the run was given up, `LargeMissing` where it refers to what is not here."""
         answer = self.commit_all([commit])[0]
-        if isinstance(answer, TurnLost):
+        if isinstance(answer, (TurnLost, LargeMissing)):
             raise answer
         return answer
 
-    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost]:
+    def commit_all(self, commits: Sequence[Commit]) -> Sequence[Committed | TurnLost | LargeMissing]:
         """Write several commits of different runs, in one round trip."""
         script = load_script("commit")
         answers = self._calls([(script, self._pack_commit(one)) for one in commits])
@@ -296,6 +297,12 @@ class RedisStore:
     def _pipeline(self, calls: Iterable[tuple[Script, str, Sequence[Any]]], attempts: int = ATTEMPTS) -> list[Any]:
         pack_call = self._commands.pack
         return self._calls([(one, pack_call(one, session, arguments)) for one, session, arguments in calls], attempts)
+
+    def _command(self, *parts: Part) -> Any:
+        answer = self._send([pack(*parts)], ATTEMPTS)[0]
+        if isinstance(answer, RedisError):
+            raise _describe(answer) from answer
+        return answer
 
     def _call(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         return self._calls([(script, pack_script(script, keys, arguments))])[0]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgpack
 
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
 from manyhands.store import limits
 from manyhands.store.contract import Fields, Receipt, Session, Verdict
 from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn, Wanted
@@ -97,10 +97,12 @@ def read_refresh(reply: Sequence[Any] | None) -> Refresh | None:
     return Refresh(int(version), paths, read_fields(fields), events, bool(whole))
 
 
-def read_committed(commit: Commit, reply: Sequence[Any]) -> Committed | TurnLost:
+def read_committed(commit: Commit, reply: Sequence[Any]) -> Committed | TurnLost | LargeMissing:
     """Read what commit.lua replies."""
     if reply[0] == b"lost":
         return TurnLost(f"session {commit.session}, client {commit.client}, n {commit.n}")
+    if reply[0] == b"missing":
+        return LargeMissing(commit.session, reply[1:])
     seq, version, ring, *rest = reply
     if ring != b"":
         return Committed(seq, int(version), ring=int(ring), queue=rest[0].decode())

@@ -7,7 +7,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
 from manyhands.store.line import BROKEN, Line, Lines
 from manyhands.store.turns import Commit, Committed
 
@@ -20,7 +20,7 @@ class RedisStream:
         lines: Lines,
         pack_commit: Callable[[Commit], bytes],
         pack_start: Callable[[str, str], bytes],
-        read: Callable[[Commit, Sequence[Any]], Committed | TurnLost],
+        read: Callable[[Commit, Sequence[Any]], Committed | TurnLost | LargeMissing],
     ) -> None:
         """`pack_start` packs the note that the handler of a run, `(session, token)`, begins."""
         self._lines, self._pack_commit, self._pack_start, self._read = lines, pack_commit, pack_start, read
@@ -73,7 +73,11 @@ class RedisStream:
 
     def _understand(self, commit: Commit, answer: Any) -> Committed | TurnLost | None:
         # An error is Redis' answer to a script that it has forgotten, or while it loads or is full.
-        return None if answer is None or isinstance(answer, RedisError) else self._read(commit, answer)
+        if answer is None or isinstance(answer, RedisError):
+            return None
+        understood = self._read(commit, answer)
+        # Sent again, it is told so with the cause.
+        return None if isinstance(understood, LargeMissing) else understood
 
     def _read_answers(self, count: int) -> list[Any]:
         answers: list[Any] = []

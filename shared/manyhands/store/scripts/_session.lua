@@ -26,7 +26,7 @@
 --  12 index     sorted set, while there are many fields: each of them, in the order of their bytes, so that a subtree is found
 --               without reading the others
 --  13 large     hash: digest and number of a chunk -> bytes of a field that is too large for `state`
---  14 held      hash: digest -> how many fields refer to it
+--  14 held      hash: what is known of each of them, and of uploads; see _large.lua
 -- ARGV begins for all with: 1 session, 2 life of a session in ms, 3 length of a lease in ms
 
 local META, STATE, MAILBOX, LOG, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

@@ -1,10 +1,19 @@
--- Writes to the fields of a state: each of them goes through `put`, `put_new` or `drop`. Used after _fields.lua.
+-- Writes to the fields of a state: each of them goes through `put`, `put_new` or `drop`. Used after _fields.lua and
+-- _large.lua.
 
 local DICT, CUT = '\193D', '\193X'
 -- Fields from which on a state has an index, and below which it has none any more.
 local MANY, FEW = 128, 64
 -- Bytes of all fields and their values; whether they have an index; whether the state had none at some moment.
 local bytes, indexed, was_empty = 0, false, false
+
+-- By digest: how many references to a large value more, or fewer, there are after the writes.
+local referred = {}
+
+local function count_reference(value, by)
+  local digest = digest_in(value)
+  if digest then referred[digest] = (referred[digest] or 0) + by end
+end
 
 -- `noted` and `many`: meta's fields `bytes` and `many`.
 local function begin_writes(noted, many)
@@ -16,6 +25,8 @@ end
 local function put(field, value, before)
   if indexed and not before then call('ZADD', INDEX, 0, field) end
   bytes = bytes + #value - (before and #before or -#field)
+  if before then count_reference(before, -1) end
+  count_reference(value, 1)
   call('HSET', STATE, field, value)
 end
 
@@ -26,6 +37,7 @@ local function put_new(pairs)
     call('HSET', STATE, unpack(pairs, from, to))
     for i = from, to, 2 do
       bytes = bytes + #pairs[i] + #pairs[i + 1]
+      count_reference(pairs[i + 1], 1)
       if indexed then call('ZADD', INDEX, 0, pairs[i]) end
     end
   end
@@ -38,7 +50,10 @@ local function drop(fields)
     local values = call('HMGET', STATE, unpack(fields, from, to))
     for i = from, to do
       local value = values[i - from + 1]
-      if value then bytes = bytes - #fields[i] - #value end
+      if value then
+        bytes = bytes - #fields[i] - #value
+        count_reference(value, -1)
+      end
     end
     call('HDEL', STATE, unpack(fields, from, to))
     if indexed then call('ZREM', INDEX, unpack(fields, from, to)) end
@@ -99,7 +114,42 @@ local function write_ops(from, version, remembered)
   mortal(TOUCHED)
 end
 
+-- What ops refer to must be here as a whole: nothing is written that can't be read. Gives 'missing', and the digests of what
+-- is not.
+local function missing_references(from)
+  local missing, looked_at = {'missing'}, {}
+  for i = from + 2, #ARGV, 3 do
+    local digest = digest_in(ARGV[i])
+    if digest and not looked_at[digest] then
+      looked_at[digest] = true
+      local one = read_held(digest)
+      if not one or one.kind == 'u' or not is_whole(digest, one.size) then missing[#missing + 1] = digest end
+    end
+  end
+  return missing
+end
+
+-- Notes which large values are referred to, and retires those that no longer are.
+local function note_references()
+  if not next(referred) then return end
+  for digest, by in pairs(referred) do
+    local one = read_held(digest)
+    if one then
+      one.refs = math.max(one.refs + by, 0)
+      if one.refs > 0 then
+        one.kind = 'h'
+      elseif by < 0 or one.kind == 'h' then
+        one.kind, one.since = 'r', NOW
+        loosen(digest)
+      end
+      write_held(digest, one)
+    end
+  end
+  prune()
+end
+
 local function end_writes()
+  note_references()
   local count = call('HLEN', STATE)
   if not indexed and count > MANY then
     local fields = call('HKEYS', STATE)

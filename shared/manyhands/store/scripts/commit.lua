@@ -9,7 +9,8 @@
 --       kind, field, value (see fields.py)
 -- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
 --   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
--- With: _letters _turns _fields _begin _updates _writes _joined
+--   {'missing', digest, ...} where it refers to large values that are not here; then it has written nothing.
+-- With: _letters _turns _fields _begin _updates _large _writes _joined
 
 local FIRST_OP = 23
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
@@ -51,6 +52,9 @@ local letter = not in_turn and call('HGET', DETACHED, token)
 if not in_turn and not letter then return {'lost'} end
 -- Detached already, so long ago that the answer is forgotten.
 if not in_turn and ending == 'detach' then return {0, meta[3], ''} end
+
+local missing = missing_references(FIRST_OP)
+if #missing > 1 then return missing end
 
 local version = meta[3]
 local some_detached = meta[6] and meta[6] ~= '0'

@@ -4,8 +4,9 @@
 -- ARGV: 4 token, 5 k, 6 ending (partial, detach, final, return), 7 and 8 the update around its seq ('' and '': none),
 --       9 channel, 10 event to remember, or '', 11 entries and 12 bytes of the log, 13 paths remembered for runs that go
 --       on beside others, 14 events remembered, then per op: kind, field, value (see fields.py)
--- Returns {seq or 0, version}, or {'lost'} when the run was given up
--- With: _updates _fields _writes _rooms
+-- Returns {seq or 0, version}, {'lost'} when the run was given up, or {'missing', digest, ...} where it refers to large
+--   values that are not here; then it has written nothing
+-- With: _updates _fields _large _writes _rooms
 
 local FIRST_OP = 15
 local token, k, ending, event = ARGV[4], ARGV[5], ARGV[6], ARGV[10]
@@ -19,6 +20,9 @@ if last_k == k then return {tonumber(last_seq), last_version} end
 local has_room = meta[1] == token
 if not has_room and not call('ZSCORE', DETACHED, token) then return {'lost'} end
 local drops = event ~= '' and call('ZSCORE', ENDED, event)
+
+local missing = missing_references(FIRST_OP)
+if #missing > 1 then return missing end
 
 local version = meta[2]
 if #ARGV >= FIRST_OP and not drops then

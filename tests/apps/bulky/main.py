@@ -1,0 +1,79 @@
+"""An app whose values are large: text, files, images, tables, and what browsers upload."""
+
+import hashlib
+import random
+import threading
+
+import numpy as np
+from PIL import Image
+
+import manyhands as mh
+
+mh.init_state({"counter": 0})
+
+MARK = "private-4711 "
+gate = threading.Event()
+
+
+def increment(state):
+    state["counter"] += 1
+
+
+def text(state, payload):
+    """Assigns text of so many bytes, of which each number of `seed` makes another."""
+    state[payload.get("name", "text")] = (f"{payload.get('seed', 0)} " * payload["size"])[: payload["size"]]
+
+
+def read(state, payload):
+    value = state[payload]
+    return [len(value), hashlib.sha256(value.encode()).hexdigest()]
+
+
+def copy(state):
+    state["copy"] = state["text"]
+
+
+def delete(state, payload):
+    del state[payload]
+
+
+def private(state, payload):
+    state["_text"] = MARK * payload
+    state["rows"] = [{"shown": "x" * 100_000, "_hidden": MARK}]
+
+
+def noise(payload):
+    return random.Random(1).randbytes(payload)
+
+
+def file(state, payload):
+    state["file"] = mh.pack_bytes(noise(payload["size"]), payload.get("type", "application/pdf"))
+
+
+def file_again(state):
+    state["length"] = len(state["file"].data)
+
+
+def image(state, payload):
+    state["image"] = Image.frombytes("RGB", (payload, payload), noise(3 * payload * payload))
+
+
+def array(state, payload):
+    state["array"] = np.arange(payload, dtype="f8") / 7
+    state["array"][1] = np.nan
+
+
+def total(state):
+    return float(np.nansum(state["array"]))
+
+
+def received(state, payload):
+    state["received"] = [[len(one), hashlib.sha256(one).hexdigest()] for one in payload["files"]]
+
+
+async def received_async(state, payload):
+    received(state, payload)
+
+
+def result(payload):
+    return "x" * payload
