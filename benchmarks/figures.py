@@ -102,6 +102,10 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[Found], list[str]]]] = {
         ["events so far", "Redis' memory of the session, KB"],
         lambda point: [f"{point['events']:,}", f"{point['kb_per_session']:.1f}"],
     ),
+    "values": (
+        ["value", "pickled, bytes", "stored, bytes", "its view beside it, bytes"],
+        lambda point: [point["value"], *(f"{point[name]:,}" for name in ("pickled", "stored", "view"))],
+    ),
 }  # fmt: skip
 
 
