@@ -14,6 +14,7 @@ from manyhands.errors import AppNotFound, Unavailable
 from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
 from manyhands_gateway.blobs import add_blobs
+from manyhands_gateway.client_files import add_client
 from manyhands_gateway.endpoint import add_socket
 from manyhands_gateway.forwarded import Forwarded
 from manyhands_gateway.gateway import Gateway
@@ -51,6 +52,7 @@ def create_app(
     add_blobs(app, gateway.files, by_http)
     add_uploads(app, settings, gateway.files, by_http)
     _add_pages(app, gateway, directory)
+    add_client(app)
     _add_health(app, gateway)
     add_metrics(app, settings, lambda: gather(gateway))
     app.after_request(HttpHeaders(settings).add)
@@ -89,14 +91,8 @@ def _add_pages(app: Flask, gateway: Gateway, directory: Path | None) -> None:
         # Refuses to leave the directory.
         return send_from_directory(directory / "static", path, conditional=True, etag=True)
 
-    def client() -> Response:
-        script = send_from_directory(Path(__file__).parent / "static", "client.js", conditional=True, etag=True)
-        script.headers["Cache-Control"] = "no-cache"
-        return script
-
     app.add_url_rule("/", "index", index)
     app.add_url_rule("/static/<path:path>", "static", static)
-    app.add_url_rule("/_mh/client.js", "client", client)
 
 
 def _handlers_page(gateway: Gateway, directory: Path | None) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 
-import manyhands_gateway
+from manyhands_gateway.client_files import client_script
 
-CLIENT = Path(manyhands_gateway.__file__).parent / "static" / "client.js"
 ORIGIN = "http://manyhands.test"
 
 PAGE = """<!doctype html>
@@ -32,7 +30,7 @@ class Gateway:
         self.sockets: list[WebSocketRoute] = []
         self.frames: list[dict[str, Any]] = []
         context.route(f"{ORIGIN}/", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
-        context.route("**/_mh/client.js", lambda route: route.fulfill(path=CLIENT))
+        context.route("**/_mh/client.js", lambda route: route.fulfill(body=client_script(module=False), content_type="text/javascript"))
         context.route_web_socket("**/_mh/ws", self._connected)
 
     def _connected(self, socket: WebSocketRoute) -> None:
@@ -102,7 +100,8 @@ def test_clicks_and_changes_are_numbered_on_from_the_welcome(page: Page, gateway
 
     click, change, tick = (gateway.take(page, "event") for _ in range(3))
     assert click == {
-        "type": "event", "n": 8, "handler": "increment", "payload": None,
+        "type": "event", "n": 8, "handler": "increment",
+        "payload": {"ctrl_key": False, "shift_key": False, "meta_key": False},
         "context": {"event": "click", "target": "plus"},
     }  # fmt: skip
     assert (change["n"], change["handler"], change["payload"]) == (9, "rename", "Ada")
@@ -184,7 +183,7 @@ def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page
     page.evaluate("localStorage['manyhands.session'] = 'token-2'")
     with page.expect_console_message(lambda message: "increment was dropped" in message.text):
         gateway.sockets[-1].close(code=1001)
-        page.evaluate("manyhands.fire('later')")
+        page.evaluate("void manyhands.fire('later')")
         hello = gateway.welcome(page, session="token-2", seq=2, state={"counter": 2})
     gateway.update(3, (["counter"], 3))
 
@@ -197,8 +196,8 @@ def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page
 
 def test_an_event_may_belong_to_a_trace(page: Page, gateway: Gateway) -> None:
     gateway.welcome(page, state={})
-    page.evaluate("manyhands.fire('traced', null, {}, '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01')")
-    page.evaluate("manyhands.fire('untraced')")
+    page.evaluate("void manyhands.fire('traced', null, {}, {traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'})")
+    page.evaluate("void manyhands.fire('untraced')")
     traced, untraced = gateway.take(page, "event"), gateway.take(page, "event")
     assert traced["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert "traceparent" not in untraced
@@ -289,7 +288,8 @@ def test_an_event_that_may_come_again_is_sent_again_with_its_number_and_before_l
     event = gateway.take(page, "event")
     gateway.send(type="rejected", n=event["n"], code="unavailable", message="Redis", retry_after=0.3)
     gateway.send(type="log", level="info", text="seen", event=None, time=0)
-    page.wait_for_function("manyhands.fire('later') === undefined")
+    page.wait_for_function("manyhands.unsent === 1")
+    page.evaluate("void manyhands.fire('later')")
 
     assert gateway.take(page, "event") == event
     assert gateway.take(page, "event")["handler"] == "later"

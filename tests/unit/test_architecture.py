@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from manyhands import errors
 from manyhands.settings import Settings
 from manyhands.store.contract import Verdict
 from manyhands.wire import (
+    BLOB_KEY,
     BYTES_KEY,
     SUBPROTOCOL_JSON,
     SUBPROTOCOL_MSGPACK,
@@ -26,13 +29,15 @@ from manyhands.wire import (
     Rejection,
     Type,
 )
+from support.node import run_node
 
 REPOSITORY = Path(__file__).parents[2]
 SHARED = REPOSITORY / "shared" / "manyhands"
 GATEWAY = REPOSITORY / "gateway" / "manyhands_gateway"
 WORKER = REPOSITORY / "worker" / "manyhands_worker"
 PACKAGES = (SHARED, GATEWAY, WORKER)
-CLIENT = GATEWAY / "static" / "client.js"
+CLIENT = sorted((GATEWAY / "static" / "client").glob("*.js"))
+WIRE_OF_CLIENT = GATEWAY / "static" / "client" / "wire.js"
 SCRIPTS = SHARED / "store" / "scripts"
 
 MODULES = sorted(
@@ -190,7 +195,7 @@ def test_scripts_spell_no_keys(file: Path) -> None:
 #: Words that mean nothing outside the wire. The others (`state`, `event`, `cancelled` …) are everyday words.
 WIRE_WORDS = (
     {*Rejection, *Failure} - {Failure.CANCELLED}
-    | {SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, BYTES_KEY}
+    | {SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, BYTES_KEY, BLOB_KEY}
     | {Key.KEY_VARIABLE, Key.VALUE_VARIABLE, Key.RETRY_AFTER, Key.UNSET, Key.RESUMED, Key.REPEATERS}
     | {Type.HELLO, Type.REJECTED}
 )
@@ -207,34 +212,50 @@ def test_only_one_module_spells_the_words_of_the_wire(file: Path) -> None:
     assert not spelled
 
 
+@cache
+def client_wire() -> dict[str, Any]:
+    """Give what the client's module of the wire exports."""
+    dump = "import * as wire from process.argv[1]; console.log(JSON.stringify(wire))"
+    return json.loads(run_node("--input-type=module", "--eval", dump.replace("process.argv[1]", f'"{WIRE_OF_CLIENT}"')))
+
+
 def client_words(pattern: str) -> set[str]:
     """Give what a regular expression finds in the client's code, comments left out."""
-    code = re.sub(r"(?s:/\*.*?\*/)|^\s*//.*$", "", CLIENT.read_text("utf-8"), flags=re.MULTILINE)
-    return set(re.findall(pattern, code))
+    code = "\n".join(file.read_text("utf-8") for file in CLIENT)
+    return set(re.findall(pattern, re.sub(r"(?s:/\*.*?\*/)|^\s*//.*$", "", code, flags=re.MULTILINE)))
 
 
-def test_the_client_knows_every_type_and_no_other() -> None:
-    received = client_words(r'case "(\w+)"')
-    sent = client_words(r'send\(\{\s*type: "(\w+)"')
-    assert received == {Type.WELCOME, Type.ACCEPTED, Type.UPDATE, Type.REJECTED, Type.RESTART, Type.LOG}
-    assert sent <= {Type.HELLO, Type.EVENT, Type.CANCEL}
-    assert {Type.HELLO, Type.EVENT} <= sent
+def test_the_client_spells_the_words_of_the_wire_as_the_wire_does() -> None:
+    spelled = client_wire()
+    assert spelled["SUBPROTOCOLS"] == {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
+    assert (spelled["BYTES_KEY"], spelled["BLOB_KEY"]) == (BYTES_KEY, BLOB_KEY)
+    for words in (Type, Close, Rejection, Failure):
+        assert spelled[words.__name__].items() <= {one.name: one.value for one in words}.items()
+    assert set(spelled["Type"]) == set(Type.__members__)
+
+
+def test_of_the_client_one_module_spells_the_words_of_the_wire() -> None:
+    others = [file for file in CLIENT if file != WIRE_OF_CLIENT]
+    words = {str(word) for word in WIRE_WORDS - {Key.KEY_VARIABLE, Key.VALUE_VARIABLE}}
+    assert not [word for file in others for word in words if f'"{word}"' in file.read_text("utf-8")]
+
+
+def test_the_client_takes_every_type_that_a_gateway_sends() -> None:
+    received = client_words(r"case Type\.(\w+)")
+    assert received == {one.name for one in Type} - {"HELLO", "EVENT", "CANCEL"}
 
 
 def test_the_client_reads_only_keys_of_the_wire() -> None:
-    read = client_words(r"\benvelope\.(\w+)") | client_words(r"\benvelope\.error\.(\w+)")
+    read = client_words(r"\benvelope\.(\w+)") | client_words(r"\b(?:end|error)\.(code|message|ok|result|mail)\b")
     assert {"type", "seq", "set", "unset"} <= read
     assert read <= {str(key) for key in Key}
 
 
-def test_the_client_speaks_a_subprotocol_of_the_wire() -> None:
-    assert client_words(r'"(manyhands\.\d+\.\w+)"') == {SUBPROTOCOL_JSON}
-
-
-def test_the_client_names_close_codes_as_the_wire_does() -> None:
-    named = {(name, int(code)) for name, code in client_words(r"\b([A-Z_]{3,}): (\d{4})\b")}  # type: ignore[misc]
-    assert named
-    assert named <= {(one.name, one.value) for one in Close}
+def test_no_two_modules_of_the_client_have_a_name_in_common() -> None:
+    defined = re.compile(r"^(?:export )?(?:async )?(?:const|let|class|function\*?) (\w+)", re.MULTILINE)
+    names = [name for file in CLIENT for name in defined.findall(file.read_text("utf-8"))]
+    assert len(names) > 50
+    assert not {name for name in names if names.count(name) > 1}
 
 
 # --- the environment is read at the edge ---
@@ -252,7 +273,7 @@ def test_only_the_edge_reads_the_environment(file: Path) -> None:
 # --- sizes and habits ---
 
 
-@each_module
+@pytest.mark.parametrize("file", [*MODULES, *CLIENT], ids=name_of)
 def test_no_module_is_too_long(file: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) <= LONGEST_MODULE
 
@@ -274,7 +295,7 @@ def test_no_handler_of_errors_is_bare(file: Path) -> None:
     assert all(one.type is not None for one in caught)
 
 
-@pytest.mark.parametrize("file", [*MODULES, *EXAMPLES, *LUA, CLIENT], ids=name_of)
+@pytest.mark.parametrize("file", [*MODULES, *EXAMPLES, *LUA, *CLIENT], ids=name_of)
 def test_nothing_is_left_for_later(file: Path) -> None:
     words = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|\bfor now\b", file.read_text("utf-8"), re.IGNORECASE)
     assert not words

@@ -1,0 +1,75 @@
+"""The browser client as it is served: its modules joined into one file, without comments and indentation.
+
+A page names it in `<script src>`, and a program imports `connect` from it. Only a module may export, so it is served in
+two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a script, or as a module to a browser that says
+it imports one. Browsers say so over https, and to this machine.
+
+The modules are written so that they can be joined: an import has a line of its own, and no two modules have a name in
+common at their top.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from flask import Flask, Response, request
+
+MODULES = Path(__file__).parent / "static" / "client"
+#: The module that imports all others.
+MAIN = "main"
+
+_IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+_LEFT_OUT = re.compile(r"/\*\*(?:.|\n)*?\*/ ?|(?:^|(?<=[;{},]) +) *// .*$|^export |^[ ]+|^\n", re.MULTILINE)
+#: Where a file came from, which a script is told otherwise than a module.
+_URL = "import.meta.url"
+_SCRIPT = '(() => {{\n"use strict";\n{}}})();\n'
+_MODULE = "{}export {{ connect }};\n"
+
+
+@cache
+def client_script(*, module: bool) -> bytes:
+    """Give the file in one of its forms."""
+    joined = _without_comments("".join(_IMPORT.sub("", _read(name)) for name in _in_order(MAIN, {})))
+    if module:
+        return _MODULE.format(joined).encode()
+    return _SCRIPT.format(joined.replace(_URL, "document.currentScript.src")).encode()
+
+
+def _without_comments(text: str) -> str:
+    # What stands at the beginning of a line shows only once what stood before it is gone.
+    while (shorter := _LEFT_OUT.sub("", text)) != text:
+        text = shorter
+    return text
+
+
+def _in_order(name: str, found: dict[str, None]) -> dict[str, None]:
+    """Give a module's name behind those of all that it imports."""
+    for imported in _IMPORT.findall(_read(name)):
+        if imported not in found:
+            _in_order(imported, found)
+    found[name] = None
+    return found
+
+
+def _read(name: str) -> str:
+    return (MODULES / f"{name}.js").read_text("utf-8")
+
+
+def add_client(app: Flask) -> None:
+    """Add the client to an application."""
+
+    def serve(*, module: bool) -> Response:
+        answer = Response(client_script(module=module), mimetype="text/javascript")
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.vary.update(("Sec-Fetch-Mode", "Sec-Fetch-Dest"))
+        answer.add_etag()
+        return answer.make_conditional(request)
+
+    app.add_url_rule("/_mh/client.js", "client", lambda: serve(module=_is_imported()))
+    app.add_url_rule("/_mh/client.mjs", "client_module", lambda: serve(module=True))
+
+
+def _is_imported() -> bool:
+    return request.headers.get("Sec-Fetch-Mode") == "cors" and request.headers.get("Sec-Fetch-Dest") == "script"

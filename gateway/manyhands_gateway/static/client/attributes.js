@@ -1,0 +1,43 @@
+// Writes values into elements: as text, classes and attributes, never as anything that could run.
+
+import { warn } from "./diagnostics.js";
+
+/** @typedef {(value: any) => void} Write */
+
+/** Attributes whose `true` and `false` are words of theirs. */
+const WORDED = /^(aria-|data-|(draggable|contenteditable|spellcheck)$)/;
+
+/** @param {unknown} value */
+export function text(value) {
+  if (value === null || value === undefined) return "";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+/** Tell whether a browser would run a value, wherever it stands in an attribute. @param {string} value */
+const runs = (value) => /(java|vb)script:|data:text\/html|data:[^,]*xml/i.test(value.replace(/[\0-\x20]/g, ""));
+
+/** @type {{[kind: string]: (element: any, name: string) => Write | null}} */
+export const WRITERS = {
+  text: (element) => (value) => {
+    const now = text(value);
+    if (element.textContent !== now) element.textContent = now;
+  },
+  show: (element) => (value) => (element.hidden = !value),
+  class: (element, name) => (value) => element.classList.toggle(name, Boolean(value)),
+  attr(element, name) {
+    if (/^(on|wf-)|^(srcdoc|http-equiv)$/.test(name) || element.localName === "script") {
+      warn("unsafe_attribute", element, `binds ${name}, which could run what it is given; handle events with wf-click and the like`);
+      return null;
+    }
+    return (value) => {
+      const worded = WORDED.test(name);
+      if (value === null || value === undefined || (value === false && !worded)) return element.removeAttribute(name);
+      const now = value === true && !worded ? "" : text(value);
+      if (runs(now)) {
+        element.removeAttribute(name);
+        return warn("unsafe_attribute", element, `would get a ${name} that runs; a value that begins with https: or / is shown`);
+      }
+      if (element.getAttribute(name) !== now) element.setAttribute(name, now);
+    };
+  },
+};

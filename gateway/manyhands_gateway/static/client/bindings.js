@@ -1,0 +1,150 @@
+// Binds elements to the state: each attribute watches its own path, and nothing else is touched when that changes.
+
+import { WRITERS } from "./attributes.js";
+import { checkId } from "./context.js";
+import { nearest, tagOf, warn } from "./diagnostics.js";
+import { Field } from "./fields.js";
+import { BINDINGS, EVENTS, PARTS } from "./names.js";
+import { isDict } from "./paths.js";
+import { Repeater } from "./repeater.js";
+import { resolve, scopeOf } from "./scope.js";
+
+/** @typedef {import("./client.js").Client} Client */
+/** @typedef {import("./scope.js").Scope} Scope */
+/** @typedef {import("./scope.js").Place} Place */
+/** What an element with such an attribute starts, and how that is stopped. @typedef {(element: any, handler: string) => (() => void) | void} Start */
+
+export class Bindings {
+  /** What ends each bound element's bindings. @type {WeakMap<globalThis.Node, (() => void)[]>} */
+  #bound = new WeakMap();
+  /** Paths that were found missing, or are there. @type {Set<string>} */
+  #checked = new Set();
+  #hasState = false;
+
+  /** @param {Client} client @param {{[kind: string]: Start}} starts by what follows `wf-` */
+  constructor(client, starts) {
+    this.client = client;
+    this.starts = starts;
+    client.on("welcome", () => (this.#hasState = true));
+  }
+
+  /** Bind what is in the document, and whatever comes later. @param {HTMLElement} root */
+  follow(root) {
+    this.bind(root);
+    new MutationObserver((records) => {
+      for (const { addedNodes, removedNodes } of records) {
+        for (const node of removedNodes) if (!node.isConnected) this.unbind(node);
+        for (const node of addedNodes) if (node.isConnected) this.bind(node);
+      }
+    }).observe(root, { childList: true, subtree: true });
+  }
+
+  /** Bind all elements at and below a node that are not bound yet. @param {globalThis.Node} root */
+  bind(root) {
+    for (const element of elementsOf(root)) {
+      if (this.#bound.has(element)) continue;
+      const names = element.getAttributeNames().filter((name) => name.startsWith("wf-"));
+      if (!names.length) continue;
+      /** @type {(() => void)[]} */
+      const stops = [];
+      this.#bound.set(element, stops);
+      const scope = scopeOf(element);
+      if (element.localName === "template") this.#repeat(/** @type {HTMLTemplateElement} */ (element), scope, stops);
+      else for (const name of names) this.#bindAttribute(element, name, scope, stops);
+    }
+  }
+
+  /** @param {globalThis.Node} root */
+  unbind(root) {
+    for (const element of elementsOf(root)) {
+      for (const stop of this.#bound.get(element) ?? []) stop();
+      this.#bound.delete(element);
+    }
+  }
+
+  /** @param {HTMLTemplateElement} template @param {Scope | null} scope @param {(() => void)[]} stops */
+  #repeat(template, scope, stops) {
+    const { path } = resolve(template.getAttribute("wf-each") ?? "", scope);
+    if (!path) return warn("bad_binding", template, "repeats a key; write the path of a dict or a list");
+    const repeater = new Repeater(this, template, scope, path);
+    stops.push(this.#watch(path, template, repeater), () => repeater.dispose());
+  }
+
+  /** @param {Element} element @param {string} name @param {Scope | null} scope @param {(() => void)[]} stops */
+  #bindAttribute(element, name, scope, stops) {
+    const value = element.getAttribute(name) ?? "";
+    const [kind, ...rest] = name.slice(3).split(":");
+    if (EVENTS.includes(kind)) {
+      checkId(element, kind);
+      const stop = this.starts[kind]?.(element, value);
+      if (stop) stops.push(stop);
+    } else if (kind === "value" || kind === "model") this.#bindField(element, kind, resolve(value, scope), stops);
+    else if (kind in WRITERS) {
+      const place = resolve(value, scope);
+      const write = WRITERS[kind](element, rest.join(":"));
+      if (write) stops.push(this.#watch(place.path, element, { call: () => write(this.#read(place)) }));
+    } else if (!PARTS.includes(kind)) {
+      const near = nearest(kind, [...EVENTS, ...BINDINGS, ...PARTS]);
+      warn("unknown_attribute", element, `has ${name}, which means nothing${near ? `; write wf-${near}` : ""}`);
+    }
+  }
+
+  /** @param {Element} element @param {string} kind @param {Place} place @param {(() => void)[]} stops */
+  #bindField(element, kind, place, stops) {
+    const { path } = place;
+    const show = kind === "model" && path ? (/** @type {any} */ now) => this.client.show(path, now) : null;
+    const field = new Field(element, () => this.#read(place), show);
+    stops.push(this.#watch(path, element, { call: () => field.refresh() }));
+  }
+
+  /** @param {Place} place */
+  #read({ path, constant, not }) {
+    const value = path ? this.client.read(path) : constant;
+    return not ? !value : value;
+  }
+
+  /**
+   * Call a watcher now and whenever a path has changed; one whose element refuses its value, as `<progress>` does for
+   * what is no number, keeps none of the others from theirs.
+   * @param {string[] | null} path @param {Element} element @param {{call: () => void}} watcher
+   */
+  #watch(path, element, watcher) {
+    const guarded = {
+      call: () => {
+        if (stopped) return;
+        try {
+          watcher.call();
+        } catch (error) {
+          console.error(`manyhands: refused_value: ${tagOf(element)} can't show its value: ${error}`);
+        }
+        if (path && this.#hasState) this.#check(path, element);
+      },
+    };
+    let stopped = false;
+    const stop = path && this.client.watch(path, guarded);
+    guarded.call();
+    return () => {
+      stopped = true;
+      if (stop) stop();
+    };
+  }
+
+  /** Say once of a path that nothing is there. @param {string[]} path @param {Element} element */
+  #check(path, element) {
+    const spelled = path.join(".");
+    if (this.#checked.has(spelled)) return;
+    this.#checked.add(spelled);
+    const missing = path.findIndex((_, i) => this.client.read(path.slice(0, i + 1)) === undefined);
+    if (missing < 0 || (missing === 0 && path[0].startsWith("@"))) return;
+    const above = missing ? this.client.read(path.slice(0, missing)) : this.client.state;
+    const near = isDict(above) && nearest(path[missing], Object.keys(above));
+    const cure = near ? `write ${[...path.slice(0, missing), near].join(".")}` : "give it a value with init_state";
+    warn("no_path", element, `shows ${spelled}, which the state doesn't have; ${cure}`);
+  }
+}
+
+/** @param {globalThis.Node} root */
+function* elementsOf(root) {
+  if (root instanceof Element) yield root;
+  if (root instanceof Element || root instanceof DocumentFragment) yield* Array.from(root.querySelectorAll("*"));
+}

@@ -1,0 +1,40 @@
+// Fires the handlers that a page's elements name, with where in the page they are.
+
+import { warn } from "./diagnostics.js";
+import { repeaters, scopeOf } from "./scope.js";
+
+/** @typedef {import("./client.js").Client} Client */
+/** @typedef {import("./fired.js").Fired} Fired */
+
+/** How many events of each element run. @type {WeakMap<Element, number>} */
+const running = new WeakMap();
+
+/** Show by an element that an event of it runs. @param {Element} element @param {Promise<unknown>} ended */
+export async function busy(element, ended) {
+  running.set(element, (running.get(element) ?? 0) + 1);
+  element.setAttribute("aria-busy", "true");
+  element.setAttribute("wf-busy", "");
+  await ended;
+  const left = /** @type {number} */ (running.get(element)) - 1;
+  running.set(element, left);
+  if (left) return;
+  element.removeAttribute("aria-busy");
+  element.removeAttribute("wf-busy");
+}
+
+/** @param {Client} client @param {Element} element @param {string} kind what follows `wf-` @param {any} payload @returns {Fired} */
+export function fireFrom(client, element, kind, payload) {
+  const around = repeaters(scopeOf(element));
+  const context = { event: kind, ...(element.id && { target: element.id }), ...(around.length && { repeaters: around }) };
+  const fired = client.fire(element.getAttribute(`wf-${kind}`) ?? "", payload, context, { element });
+  busy(element, fired);
+  return fired;
+}
+
+/** Say what keeps a handler from knowing which element an event came from. @param {Element} element @param {string} kind */
+export function checkId(element, kind) {
+  if (!element.id) warn("no_id", element, `has no id, so context["target"] is None; write <${element.localName} id="…" wf-${kind}=…>`);
+  else if (!scopeOf(element) && document.querySelectorAll(`[id="${CSS.escape(element.id)}"]`).length > 1) {
+    warn("same_id", element, "has an id that another element has, too; give each its own");
+  }
+}

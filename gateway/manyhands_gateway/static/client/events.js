@@ -1,0 +1,102 @@
+// The events of a page, by the attributes that name their handlers. Names and payloads are those of Writer Framework.
+
+import { busy, fireFrom } from "./context.js";
+import { fields, valueOf } from "./fields.js";
+import { readFiles } from "./files.js";
+import { fieldsOf } from "./forms.js";
+import { every } from "./ticks.js";
+import { Typing } from "./typing.js";
+import { startCamera } from "./webcam.js";
+
+/** @typedef {import("./client.js").Client} Client */
+
+/** Which keys were held down. @param {MouseEvent | KeyboardEvent} event */
+const held = ({ ctrlKey, shiftKey, metaKey }) => ({ ctrl_key: ctrlKey, shift_key: shiftKey, meta_key: metaKey });
+
+/** What stands behind # in the address: #page/name=value&name=value. */
+function route() {
+  const [page, ...rest] = location.hash.slice(1).split("/");
+  const pairs = rest.join("/").split("&").filter(Boolean).map((pair) => pair.split(/=(.*)/s).map(unescapeUrl));
+  return { page_key: unescapeUrl(page), route_vars: Object.fromEntries(pairs.map(([name, value = ""]) => [name, value])) };
+}
+
+/** @param {string} text */
+function unescapeUrl(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
+/**
+ * Listen to a page's events. Gives, by what follows `wf-`, what an element with that attribute starts when it comes.
+ * @param {Client} client @returns {{[kind: string]: import("./bindings.js").Start}}
+ */
+export function listen(client) {
+  const typing = new Typing(client);
+  /** Inputs whose last change was told of by `input`. @type {WeakSet<Element>} */
+  const heard = new WeakSet();
+
+  /** @param {Element} element @param {string} kind @param {any} payload */
+  function fire(element, kind, payload) {
+    typing.flush();
+    return fireFrom(client, element, kind, payload);
+  }
+
+  /** @param {Event} event @param {string} kind @returns {any} the element around the event's own that has the attribute */
+  const find = ({ target }, kind) => (target instanceof Element ? target.closest(`[wf-${kind}]`) : null);
+
+  /** @param {string} type @param {(event: any) => void} call */
+  const hear = (type, call) => document.addEventListener(type, call);
+
+  /** @param {Event} event */
+  function changed(event) {
+    const field = event.target instanceof Element && fields.get(event.target);
+    if (field) field.change();
+    const element = find(event, "change");
+    if (element) typing.change(element, "change", valueOf(event.target));
+  }
+
+  hear("click", (event) => {
+    const element = find(event, "click");
+    if (element) fire(element, "click", held(event));
+  });
+  hear("input", (event) => {
+    heard.add(event.target);
+    changed(event);
+  });
+  hear("change", async (event) => {
+    const { target } = event;
+    // Browsers tell of most changes by `input` first; scripts and autofill may not.
+    if (!heard.delete(target)) changed(event);
+    const finished = find(event, "change-finish");
+    if (finished) typing.change(finished, "change-finish", valueOf(target));
+    const chosen = target.files && find(event, "file-change");
+    if (chosen) fire(chosen, "file-change", await whileBusy(chosen, readFiles(target.files)));
+    if (!finished && !find(event, "change") && !target.form?.hasAttribute("wf-submit")) fields.get(target)?.answered();
+  });
+  hear("submit", async (event) => {
+    const form = find(event, "submit");
+    if (!form) return;
+    event.preventDefault();
+    await fire(form, "submit", await whileBusy(form, fieldsOf(form, event.submitter)));
+    for (const element of form.elements) fields.get(element)?.answered();
+  });
+  hear("keydown", (event) => {
+    const element = find(event, "keydown");
+    if (element) fire(element, "keydown", { key: event.key, ...held(event) });
+  });
+  hear("focusout", ({ target }) => fields.get(target)?.left());
+  addEventListener("hashchange", () => {
+    for (const element of document.querySelectorAll("[wf-hashchange]")) fire(element, "hashchange", route());
+  });
+
+  return {
+    load: (element) => void fire(element, "load", route()),
+    tick: (element) => every(element, () => fireFrom(client, element, "tick", null)),
+    webcam: (element) => startCamera(client, element),
+  };
+}
+
+/** @template T @param {Element} element @param {Promise<T>} doing */
+async function whileBusy(element, doing) {
+  busy(element, doing);
+  return doing;
+}

@@ -1,0 +1,78 @@
+// Events that were fired and not accepted yet, oldest first. They survive a reload, and go to one session only.
+
+import { fromJson, toJson } from "./codec.js";
+import { ofTab } from "./storage.js";
+
+/** @typedef {import("./fired.js").Firing} Firing */
+/**
+ * `n` is null until the event is first sent; `until` is when it is of no use any more, in milliseconds since 1970.
+ * @typedef {{n: number | null, handler: string, payload: any, context: object, traceparent?: string,
+ *   until?: number, firing?: Firing}} Entry
+ */
+
+/** Events kept. Beyond it the newest is refused: the page is offline, and says so. */
+const LIMIT = 256;
+/** Characters that are stored; what goes beyond is kept in memory, and lost in a reload. Browsers store some 5 MB. */
+const STORED = 2_000_000;
+
+export class Outbox {
+  /** @type {Entry[]} */
+  entries = [];
+  #stored = false;
+
+  /** @param {string} key where it is stored @param {string} client whose events they are */
+  constructor(key, client) {
+    this.key = key;
+    this.client = client;
+  }
+
+  get isFull() {
+    return this.entries.length >= LIMIT;
+  }
+
+  /** Take out what a condition is true of, and give it. @param {(entry: Entry) => boolean} condition */
+  take(condition) {
+    const taken = this.entries.filter(condition);
+    if (taken.length) {
+      this.entries = this.entries.filter((entry) => !taken.includes(entry));
+      if (this.#stored) this.save(null);
+    }
+    return taken;
+  }
+
+  /** Give the envelope's fields of an event. @param {Entry} entry */
+  static fields({ n, handler, payload, context, traceparent }) {
+    return { n, handler, payload, context, ...(traceparent && { traceparent }) };
+  }
+
+  /** The largest event that was sent. */
+  get largest() {
+    const sent = this.entries.filter((entry) => entry.n !== null);
+    /** @type {(entry: Entry) => number} */
+    const size = (entry) => new Blob([toJson(Outbox.fields(entry))]).size;
+    return sent.map((entry) => ({ entry, size: size(entry) })).reduce((a, b) => (b.size > a.size ? b : a), { entry: sent[0], size: 0 });
+  }
+
+  /** Store all, with the session that the sent ones belong to; null leaves that as it is. @param {string | null} session */
+  save(session) {
+    if (session !== null) this.session = session;
+    let room = STORED;
+    const kept = this.entries.map(({ firing, ...entry }) => toJson(entry)).filter((text) => (room -= text.length) >= 0);
+    this.#stored = kept.length > 0;
+    const text = `{"client":${toJson(this.client)},"session":${toJson(this.session ?? null)},"entries":[${kept}]}`;
+    ofTab.set(this.key, this.#stored ? text : null);
+  }
+
+  /** Take up what this tab has stored before it was reloaded; gives the session that the sent ones belong to. */
+  restore() {
+    try {
+      const stored = fromJson(ofTab.get(this.key) ?? "null");
+      if (stored?.client !== this.client) return ofTab.set(this.key, null) ?? null;
+      this.entries = stored.entries;
+      this.#stored = true;
+      return (this.session = /** @type {string | null} */ (stored.session));
+    } catch {
+      return null;
+    }
+  }
+}

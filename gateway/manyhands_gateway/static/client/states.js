@@ -1,0 +1,44 @@
+// The states that a page sees: its session's own, and those of the rooms that the session is in.
+
+import { Store } from "./store.js";
+
+/** @typedef {import("./wire.js").Dict} Dict */
+/** @typedef {import("./store.js").Watcher} Watcher */
+
+export class States {
+  /** @type {Map<string, Store>} */
+  #rooms = new Map();
+  /** The states of the rooms, by their names. @type {Dict} */
+  shared = {};
+
+  /** @param {() => Store} make */
+  constructor(make) {
+    this.make = make;
+    this.own = make();
+  }
+
+  /** @param {string} name */
+  room(name) {
+    const known = this.#rooms.get(name);
+    if (known) return known;
+    const store = this.make();
+    this.#rooms.set(name, store);
+    Object.defineProperty(this.shared, name, { get: () => store.data, enumerable: true });
+    return store;
+  }
+
+  /** Give the last update seen of each room; undefined where there is none. */
+  get seqs() {
+    const seen = [...this.#rooms].filter(([, room]) => room.seq !== null).map(([name, room]) => [name, room.seq]);
+    return seen.length ? Object.fromEntries(seen) : undefined;
+  }
+
+  forget() {
+    for (const store of [this.own, ...this.#rooms.values()]) store.replace({}, null);
+  }
+
+  /** Give the store that a path is in, and the path in it: `@name` begins one in a room. @param {string[]} path @returns {[Store, string[]]} */
+  find(path) {
+    return path[0]?.startsWith("@") ? [this.room(path[0].slice(1)), path.slice(1)] : [this.own, path];
+  }
+}

@@ -1,0 +1,53 @@
+// Shows the connection's state: as data-mh-status of <html>, for the page's style, and in words where it matters.
+
+/** @typedef {import("./client.js").Client} Client */
+
+/** Milliseconds without a connection before it is said: a page that opens, or a gateway that restarts, is quicker. */
+const PATIENCE = 1500;
+
+/** Without weight, so that any rule of the page's own wins. */
+const STYLE = `
+:where(.mh-status) {
+  position: fixed; inset: auto 0 0.75rem; margin: auto; width: fit-content; max-width: calc(100% - 2rem); z-index: 2147483647;
+  box-sizing: border-box; padding: 0.4rem 0.9rem; border: 1px solid #8886; border-radius: 0.6rem;
+  font: 0.875rem/1.4 system-ui, sans-serif; overflow-wrap: anywhere; color: light-dark(#222, #eee); background: light-dark(#fffd, #222d);
+  color-scheme: light dark; box-shadow: 0 2px 10px #0003; pointer-events: none;
+}
+:where(.mh-status:empty) { display: none; }
+[wf-show][hidden] { display: none !important; }
+`;
+
+/** @param {Client} client */
+function words(client) {
+  const { status, unsent, reason } = client;
+  if (status === "closed") return reason && `Not connected any more: ${reason}. Reload the page to try again.`;
+  const kept = unsent === 1 ? " What you did is kept and sent then." : unsent ? ` What you did (${unsent}) is kept and sent then.` : "";
+  return status === "open" ? "" : `Not connected. Trying again …${kept}`;
+}
+
+/** @param {Client} client */
+export function showStatus(client) {
+  // Unlike a <style>, it needs no leave from the page's Content-Security-Policy.
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  document.adoptedStyleSheets.push(sheet);
+  const box = Object.assign(document.createElement("div"), { className: "mh-status" });
+  box.setAttribute("role", "status");
+  document.body.append(box);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+
+  function update() {
+    document.documentElement.dataset.mhStatus = client.status;
+    if (client.status !== "connecting") {
+      clearTimeout(timer);
+      timer = undefined;
+      box.textContent = words(client);
+    } else if (box.textContent) box.textContent = words(client);
+    else timer ??= setTimeout(() => (box.textContent = words(client)), PATIENCE);
+  }
+
+  update();
+  client.on("status", update);
+  client.on("unsent", update);
+}

@@ -1,0 +1,178 @@
+// One copy of a state of the server's: the session's own, or a room's. Plain data, and who wants to know of changes.
+
+import { covers, isDict, parsePath, put, read } from "./paths.js";
+import { BLOB_KEY } from "./wire.js";
+
+/** @typedef {import("./paths.js").Path} Path */
+/** @typedef {import("./wire.js").Dict} Dict */
+/** @typedef {{call: () => void}} Watcher */
+/** @typedef {{watchers: Set<Watcher>, below: Map<string, Node>}} Node */
+/** @typedef {{path: Path, later: (() => void)[]}} Waiting */
+
+/** @returns {Node} */
+const newNode = () => ({ watchers: new Set(), below: new Map() });
+
+export class Store {
+  /** @type {any} */
+  data = {};
+  /** The last update applied; null until there is a state. @type {number | null} */
+  seq = null;
+  #root = newNode();
+  /** Large values on their way. @type {Set<Waiting>} */
+  #waiting = new Set();
+  #fetch;
+  #changed;
+
+  /**
+   * @param {(reference: Dict) => Promise<unknown>} fetch gets a large value
+   * @param {(watcher: Watcher) => void} changed is told of each watcher whose value may have changed
+   */
+  constructor(fetch, changed) {
+    this.#fetch = fetch;
+    this.#changed = changed;
+  }
+
+  /** Begin with a whole state. @param {Dict} state @param {number | null} seq */
+  replace(state, seq) {
+    this.seq = seq;
+    this.#assign([], state);
+  }
+
+  /** Apply an update; false where one before it is missing. @param {Dict} envelope */
+  apply(envelope) {
+    if (this.seq === null || envelope.seq <= this.seq) return true;
+    if (envelope.seq !== this.seq + 1) return false;
+    this.seq = envelope.seq;
+    for (const path of envelope.unset ?? []) this.#assign(path, undefined);
+    for (const [path, value] of envelope.set ?? []) this.#assign(path, value);
+    return true;
+  }
+
+  /** Show a value before the server has it. @param {Path} path @param {unknown} value */
+  show(path, value) {
+    this.#write(path, value);
+  }
+
+  /** @param {Path} path */
+  read(path) {
+    return read(this.data, path);
+  }
+
+  /** Call something whenever what is at, below or above a path may have changed. @param {string | Path} path @param {Watcher} watcher */
+  watch(path, watcher) {
+    let node = this.#root;
+    const keys = parsePath(path);
+    /** @type {[Node, string][]} */
+    const way = [];
+    for (const key of keys) {
+      way.push([node, key]);
+      let next = node.below.get(key);
+      if (!next) node.below.set(key, (next = newNode()));
+      node = next;
+    }
+    node.watchers.add(watcher);
+    return () => {
+      node.watchers.delete(watcher);
+      for (const [above, key] of way.reverse()) {
+        const one = above.below.get(key);
+        if (one && !one.watchers.size && !one.below.size) above.below.delete(key);
+      }
+    };
+  }
+
+  /** Take an assignment; undefined removes. @param {Path} path @param {unknown} value */
+  #assign(path, value) {
+    for (const one of this.#waiting) {
+      if (covers(path, one.path)) this.#waiting.delete(one); // the newer assignment wins
+      else if (covers(one.path, path)) return void one.later.push(() => this.#assign(path, value));
+    }
+    /** @type {[Path, Dict][]} */
+    const references = [];
+    const ready = this.#withoutReferences(value, path, references);
+    if (!references.some(([at]) => at.length === path.length)) this.#write(path, ready);
+    for (const [at, reference] of references) this.#await(at, reference);
+  }
+
+  /**
+   * Give a value with what is shown already in place of what is still to be fetched.
+   * @param {unknown} value @param {Path} path @param {[Path, any][]} references are added to
+   * @returns {unknown}
+   */
+  #withoutReferences(value, path, references) {
+    if (!hasReference(value)) return value;
+    if (!isDict(value) || BLOB_KEY in value) {
+      references.push([path, value]);
+      return this.read(path);
+    }
+    /** @type {Dict} */
+    const ready = {};
+    for (const [key, item] of Object.entries(value)) {
+      const shown = this.#withoutReferences(item, [...path, key], references);
+      if (shown !== undefined) put(ready, key, shown);
+    }
+    return ready;
+  }
+
+  /** @param {Path} path @param {unknown} value */
+  async #await(path, value) {
+    /** @type {Waiting} */
+    const waiting = { path, later: [] };
+    this.#waiting.add(waiting);
+    const fetched = await this.#fetchAll(value);
+    if (!this.#waiting.delete(waiting)) return;
+    if (fetched !== undefined) this.#write(path, fetched);
+    for (const assign of waiting.later) assign();
+  }
+
+  /** Fetch all references in a value. @param {any} value @returns {Promise<any>} */
+  async #fetchAll(value) {
+    if (!hasReference(value)) return value;
+    if (Array.isArray(value)) return Promise.all(value.map((item) => this.#fetchAll(item)));
+    if (BLOB_KEY in value) return this.#fetch(value);
+    const items = Object.entries(value).map(async ([key, item]) => [key, await this.#fetchAll(item)]);
+    return Object.fromEntries(await Promise.all(items));
+  }
+
+  /** @param {Path} path @param {unknown} value */
+  #write(path, value) {
+    const last = path[path.length - 1];
+    if (path.length === 0) this.data = value ?? {};
+    else if (value === undefined) {
+      const parent = this.read(path.slice(0, -1));
+      if (isDict(parent)) delete parent[last];
+    } else {
+      let parent = this.data;
+      for (const key of path.slice(0, -1)) {
+        if (!isDict(read(parent, [key])) && !Array.isArray(read(parent, [key]))) put(parent, key, {});
+        parent = parent[key];
+      }
+      put(parent, last, value);
+    }
+    this.#touch(path);
+  }
+
+  /** Tell all who watch a path at, above or below this one. @param {Path} path */
+  #touch(path) {
+    let node = this.#root;
+    for (const key of path) {
+      node.watchers.forEach(this.#changed);
+      const next = node.below.get(key);
+      if (!next) return;
+      node = next;
+    }
+    this.#touchBelow(node);
+  }
+
+  /** @param {Node} node */
+  #touchBelow(node) {
+    node.watchers.forEach(this.#changed);
+    for (const below of node.below.values()) this.#touchBelow(below);
+  }
+}
+
+/** @param {unknown} value @returns {boolean} */
+function hasReference(value) {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return false;
+  if (Array.isArray(value)) return value.some(hasReference);
+  return typeof (/** @type {Dict} */ (value)[BLOB_KEY]) === "string" || Object.values(value).some(hasReference);
+}

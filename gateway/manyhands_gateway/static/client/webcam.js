@@ -1,0 +1,41 @@
+// <video wf-webcam="handler">: shows the camera, and takes a picture at a click, or again and again.
+
+import { fireFrom } from "./context.js";
+import { warn } from "./diagnostics.js";
+import { every } from "./ticks.js";
+
+/** @param {import("./client.js").Client} client @param {HTMLVideoElement} video */
+export function startCamera(client, video) {
+  /** @type {MediaStream | null} */
+  let stream = null;
+  let stopped = false;
+
+  async function take() {
+    if (!stream || !video.videoWidth) return;
+    const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
+    canvas.getContext("2d")?.drawImage(video, 0, 0);
+    const picture = await new Promise((/** @type {(blob: Blob | null) => void} */ made) => canvas.toBlob(made, "image/png"));
+    if (picture && !stopped) await fireFrom(client, video, "webcam", new Uint8Array(await picture.arrayBuffer()));
+  }
+
+  async function show() {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: true });
+    } catch (error) {
+      return warn("no_camera", video, `gets no picture: ${error}; a page needs https or this machine, and the user's leave`);
+    }
+    if (stopped) return stream.getTracks().forEach((track) => track.stop());
+    Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
+    await video.play();
+  }
+
+  const periodic = video.hasAttribute("wf-interval");
+  const stop = periodic ? every(video, take) : () => video.removeEventListener("click", take);
+  if (!periodic) video.addEventListener("click", take);
+  show();
+  return () => {
+    stopped = true;
+    stop();
+    stream?.getTracks().forEach((track) => track.stop());
+  };
+}
