@@ -65,7 +65,8 @@ def add_client(app: Flask) -> None:
         answer.headers["Cache-Control"] = "no-cache"
         answer.vary.update(("Sec-Fetch-Mode", "Sec-Fetch-Dest"))
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     app.add_url_rule("/_mh/client.js", "client", lambda: serve(module=_is_imported()))
     app.add_url_rule("/_mh/client.mjs", "client_module", lambda: serve(module=True))

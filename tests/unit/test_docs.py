@@ -29,7 +29,7 @@ from manyhands_worker.changes import encode_changes
 from manyhands_worker.loader import LoadedApp, load
 
 REPOSITORY = Path(__file__).parents[2]
-CLIENT = REPOSITORY / "gateway" / "manyhands_gateway" / "static" / "client.js"
+CLIENT = REPOSITORY / "gateway" / "manyhands_gateway" / "static" / "client"
 PAGES = [
     *sorted(REPOSITORY.glob("*.md")),
     *sorted((REPOSITORY / "docs").glob("*.md")),
@@ -170,5 +170,5 @@ def test_every_variable_that_a_page_names_exists(page: Path) -> None:
 
 @each_page
 def test_the_client_knows_every_attribute_that_a_page_names(page: Path) -> None:
-    named = set(re.findall(r"\bwf-[a-z]+\b", page.read_text("utf-8")))
-    assert named <= set(re.findall(r"\bwf-[a-z]+\b", CLIENT.read_text("utf-8")))
+    named = set(re.findall(r"\bwf-([a-z]+(?:-[a-z]+)*)\b", page.read_text("utf-8")))
+    assert named <= set(re.findall(r'"([a-z-]+)"', (CLIENT / "names.js").read_text("utf-8")))

@@ -124,7 +124,7 @@ export class Conversation {
     if (code === Close.TOO_BIG) {
       const { entry, size } = this.outbox.largest;
       for (const { handler, firing } of this.outbox.take((one) => one === entry)) {
-        this.drop(handler, firing, "payload_too_large", `its payload is too large (the event has ${size} bytes)`);
+        this.drop(handler, firing, Rejection.PAYLOAD_TOO_LARGE, `its payload is too large (the event has ${size} bytes)`);
       }
     }
     this.save();
@@ -154,9 +154,7 @@ export class Conversation {
     this.token.set(this.#token);
     this.connection.welcomed();
     this.#highest = Math.max(this.#highest, envelope.n ?? 0);
-    for (const [name, { seq, state }] of Object.entries(envelope.shared ?? {})) {
-      if (state) this.states.room(name).replace(state, seq);
-    }
+    this.states.joined(envelope.shared ?? {});
     if (envelope.state) {
       this.states.own.replace(envelope.state, envelope.seq);
       this.#settle(envelope);
@@ -208,11 +206,10 @@ export class Conversation {
 
   /** @param {Dict} envelope */
   #update(envelope) {
-    const room = envelope.shared;
-    const store = room === undefined ? this.states.own : this.states.room(room);
+    const store = envelope.shared === undefined ? this.states.own : this.states.room(envelope.shared);
     const { seq } = store;
     if (!store.apply(envelope)) return this.connection.resume(); // a gap: go on from what was seen
-    if (room !== undefined || store.seq === seq) return;
+    if (store !== this.states.own || store.seq === seq) return;
     const { client, n } = envelope.event ?? {};
     const own = client === this.client;
     if (!envelope.done) return void (own && this.#running.get(n)?.tell("partial", envelope));

@@ -23,7 +23,7 @@ export class States {
     if (known) return known;
     const store = this.make();
     this.#rooms.set(name, store);
-    Object.defineProperty(this.shared, name, { get: () => store.data, enumerable: true });
+    Object.defineProperty(this.shared, name, { get: () => (store.seq === null ? undefined : store.data), enumerable: true });
     return store;
   }
 
@@ -33,8 +33,15 @@ export class States {
     return seen.length ? Object.fromEntries(seen) : undefined;
   }
 
+  /** Take the rooms that the session is in; of one without a state, the missed updates follow. @param {Dict} rooms */
+  joined(rooms) {
+    for (const [name, store] of this.#rooms) if (!Object.hasOwn(rooms, name)) store.replace({}, null);
+    for (const [name, { seq, state }] of Object.entries(rooms)) if (state) this.room(name).replace(state, seq);
+  }
+
   forget() {
-    for (const store of [this.own, ...this.#rooms.values()]) store.replace({}, null);
+    this.own.replace({}, null);
+    this.joined({});
   }
 
   /** Give the store that a path is in, and the path in it: `@name` begins one in a room. @param {string[]} path @returns {[Store, string[]]} */

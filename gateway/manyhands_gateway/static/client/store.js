@@ -40,9 +40,15 @@ export class Store {
 
   /** Apply an update; false where one before it is missing. @param {Dict} envelope */
   apply(envelope) {
-    if (this.seq === null || envelope.seq <= this.seq) return true;
-    if (envelope.seq !== this.seq + 1) return false;
-    this.seq = envelope.seq;
+    const { seq, state } = envelope;
+    if (state !== undefined) {
+      // Of a room: a whole state for a session that has joined it, null for one that has left.
+      this.replace(state ?? {}, state && seq);
+      return true;
+    }
+    if (this.seq === null || seq <= this.seq) return true;
+    if (seq !== this.seq + 1) return false;
+    this.seq = seq;
     for (const path of envelope.unset ?? []) this.#assign(path, undefined);
     for (const [path, value] of envelope.set ?? []) this.#assign(path, value);
     return true;

@@ -13,7 +13,7 @@ export const Type = {
 
 export const Close = { TOO_BIG: 1009, PROTOCOL: 4000, SESSION_UNKNOWN: 4001, REFUSED: 4003 };
 
-export const Rejection = { UNKNOWN_HANDLER: "unknown_handler", NO_WORKER: "no_worker" };
+export const Rejection = { UNKNOWN_HANDLER: "unknown_handler", NO_WORKER: "no_worker", PAYLOAD_TOO_LARGE: "payload_too_large" };
 
 export const Failure = { CANCELLED: "cancelled" };
 
