@@ -1,8 +1,8 @@
 """The browser client as it is served: its modules joined into one file, without comments and indentation.
 
-A page names it in `<script src>`, and a program imports `connect` from it. Only a module may export, so it is served in
-two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a script, or as a module to a browser that says
-it imports one. Browsers say so over https, and to this machine.
+A page names it in `<script src>`, and a program imports `connect` from it. Only a module may export, so it is served
+in two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a script, or as a module to a browser that
+says it imports one. Browsers say so over https, and to this machine.
 
 The modules are written so that they can be joined: an import has a line of its own, and no two modules have a name in
 common at their top.

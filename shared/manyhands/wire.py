@@ -9,8 +9,6 @@ SUBPROTOCOL_MSGPACK = "manyhands.1.msgpack"
 
 #: The key under which JSON carries bytes, as base64.
 BYTES_KEY = "$bytes"
-#: The key of a map that stands for a large view, which browsers fetch from the URL that it gives.
-BLOB_KEY = "$blob"
 
 #: Where browsers fetch large views and files, and where they send large payloads.
 BLOB_PATH = "/_mh/blob"

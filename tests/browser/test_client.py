@@ -30,7 +30,8 @@ class Gateway:
         self.sockets: list[WebSocketRoute] = []
         self.frames: list[dict[str, Any]] = []
         context.route(f"{ORIGIN}/", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
-        context.route("**/_mh/client.js", lambda route: route.fulfill(body=client_script(module=False), content_type="text/javascript"))
+        script = client_script(module=False)
+        context.route("**/_mh/client.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
         context.route_web_socket("**/_mh/ws", self._connected)
 
     def _connected(self, socket: WebSocketRoute) -> None:
@@ -196,7 +197,8 @@ def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page
 
 def test_an_event_may_belong_to_a_trace(page: Page, gateway: Gateway) -> None:
     gateway.welcome(page, state={})
-    page.evaluate("void manyhands.fire('traced', null, {}, {traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'})")
+    more = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    page.evaluate("(more) => void manyhands.fire('traced', null, {}, more)", more)
     page.evaluate("void manyhands.fire('untraced')")
     traced, untraced = gateway.take(page, "event"), gateway.take(page, "event")
     assert traced["traceparent"] == "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

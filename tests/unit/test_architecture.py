@@ -19,7 +19,6 @@ from manyhands import errors
 from manyhands.settings import Settings
 from manyhands.store.contract import Verdict
 from manyhands.wire import (
-    BLOB_KEY,
     BYTES_KEY,
     SUBPROTOCOL_JSON,
     SUBPROTOCOL_MSGPACK,
@@ -195,7 +194,7 @@ def test_scripts_spell_no_keys(file: Path) -> None:
 #: Words that mean nothing outside the wire. The others (`state`, `event`, `cancelled` …) are everyday words.
 WIRE_WORDS = (
     {*Rejection, *Failure} - {Failure.CANCELLED}
-    | {SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, BYTES_KEY, BLOB_KEY}
+    | {SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, BYTES_KEY, Key.BLOB, Key.UPLOAD}
     | {Key.KEY_VARIABLE, Key.VALUE_VARIABLE, Key.RETRY_AFTER, Key.UNSET, Key.RESUMED, Key.REPEATERS}
     | {Type.HELLO, Type.REJECTED}
 )
@@ -228,7 +227,7 @@ def client_words(pattern: str) -> set[str]:
 def test_the_client_spells_the_words_of_the_wire_as_the_wire_does() -> None:
     spelled = client_wire()
     assert spelled["SUBPROTOCOLS"] == {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
-    assert (spelled["BYTES_KEY"], spelled["BLOB_KEY"]) == (BYTES_KEY, BLOB_KEY)
+    assert (spelled["BYTES_KEY"], spelled["BLOB_KEY"]) == (BYTES_KEY, Key.BLOB)
     for words in (Type, Close, Rejection, Failure):
         assert spelled[words.__name__].items() <= {one.name: one.value for one in words}.items()
     assert set(spelled["Type"]) == set(Type.__members__)
