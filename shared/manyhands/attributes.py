@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+from manyhands.computed import Computed
 from manyhands.errors import AppError
 from manyhands.schema import NOTHING, declared_names
 
@@ -30,12 +31,14 @@ class Attribute:
 def declare(kind: type, base: type) -> None:
     """Make attributes of what a class's body annotates. Raises `AppError` for a name that means something else."""
     for name in declared_names(kind):
-        if hasattr(base, name) or name.startswith("__"):
+        if any(name in vars(one) for one in base.__mro__) or name.startswith("__"):
             raise AppError(
                 f"{kind.__name__} declares {name}, which every State has; use another name, "
                 f'or leave it undeclared and write state["{name}"]'
             )
-        setattr(kind, name, Attribute(name, kind.__dict__.get(name, NOTHING)))
+        default = kind.__dict__.get(name, NOTHING)
+        if not isinstance(default, Computed):
+            setattr(kind, name, Attribute(name, default))
     # Here and not in the base: there type checkers would believe that every attribute exists.
     for name, function in (("__getattr__", _missing), ("__setattr__", _assign)):
         setattr(kind, name, function)

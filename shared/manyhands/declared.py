@@ -15,6 +15,8 @@ class Declared:
     #: What handlers get as `state` is one of these.
     kind: type[State] = State
     reactions: Reactions = field(default_factory=Reactions)
+    #: What the defaults are known by that hold its computed values.
+    defaults_hash: str = ""
 
 
 #: Of an app that declares nothing but defaults.

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 #: What `context["event"]` is for a subscriber.
 MUTATION = "mutation"
+#: The number of a computed value that nothing in this event has made outdated.
+_SUSPECTED = 0
 #: Types whose values are compared before a computed value is written again.
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
@@ -58,8 +60,8 @@ class Reactions:
         return bool(self.computed or self.subscriptions)
 
     def outdated(self, path: Path) -> Iterator[ComputedValue]:
-        """Give the computed values that an assignment to a path makes outdated."""
-        return (one for one in self._computed_at.get(path[0], ()) if one.depends(path))
+        """Give the computed values that an assignment to a path makes outdated; all of them for the whole state."""
+        return (one for one in (self._computed_at.get(path[0], ()) if path else self.computed) if one.depends(path))
 
     def subscribed(self, path: Path) -> Iterator[Subscription]:
         """Give the subscriptions to a path, and to those below it."""
@@ -229,6 +231,14 @@ class Live:
                     failed.append(error)
         return failed
 
+    def suspect_all(self) -> None:
+        """Compute every value with the next commit: the session was begun by another version of the app.
+
+        One that fails stays as it is, and no event fails by it.
+        """
+        with self._shared.lock:
+            self.outdated = dict.fromkeys(self._reactions.by_path, _SUSPECTED)
+
     def compute_all(self) -> None:
         """Compute every value, of the defaults. Raises `ComputedFailed`."""
         self.outdated = {one.path: next(self._numbers) for one in self._reactions.computed}
@@ -244,6 +254,9 @@ class Live:
             base = self._base(one)
             value = base._prepared(one.path[-1], one.function(base)) if base is not None else MISSING
         except Exception as error:
+            if number == _SUSPECTED:
+                self._done(one, number, None, MISSING)
+                return
             # The innermost one is to be named.
             raise error if isinstance(error, ComputedFailed) else ComputedFailed(one.dotted, error) from error
         finally:

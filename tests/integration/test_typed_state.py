@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +172,35 @@ def test_a_key_that_is_no_string_is_refused_where_it_is_assigned(fleet: Fleet, t
     assert text in fleet.log
     assert tab.state["counter"] == 1
     assert tab.call("increment")["ok"]
+
+
+BEFORE = """
+import manyhands as mh
+
+mh.init_state({"counter": 1})
+
+def increment(state):
+    state["counter"] += 1
+"""
+AFTER = """
+@mh.computed("counter")
+def double(state):
+    return state["counter"] * 2
+
+def nothing(): ...
+"""
+
+
+def test_a_session_that_an_older_version_began_gets_computed_values_with_its_next_event(
+    fleet_of: Callable[..., Fleet], tmp_path: Path
+) -> None:
+    (tmp_path / "main.py").write_text(BEFORE)
+    fleet = fleet_of(app=str(tmp_path))
+    tab = fleet.tab()
+    tab.call("increment")
+    (tmp_path / "main.py").write_text(BEFORE + AFTER)
+    assert fleet.workers.pop().terminate() == 0
+    fleet.add_worker()
+    assert as_dict(tab.call("nothing")) == {"double": 4}
+    assert as_dict(tab.call("nothing")) == {}
+    assert as_dict(tab.call("increment")) == {"counter": 3, "double": 6}

@@ -367,3 +367,58 @@ def test_whatever_is_assigned_and_deleted_every_commit_holds_the_values_as_they_
             stored = StateRoot(build_tree(defaults, dict(fields)), "s").state
             assert stored["deep"] == deep(stored)
             assert stored["upon"] == f"<{stored['deep']}>"
+
+
+def test_in_a_session_of_another_version_all_are_computed_once_and_none_fails_an_event() -> None:
+    @mh.computed("a")
+    def double(state: Any) -> int:
+        return int(state["a"]) * 2
+
+    @mh.computed("a")
+    def inverse(state: Any) -> float:
+        return 1 / float(state["a"])
+
+    mh.init_state({"a": 1})
+    declared = app.current().finish()
+    root = StateRoot({"a": 0, "double": 7, "inverse": 3}, "s", declared)
+    assert root.live is not None
+    root.live.suspect_all()
+    assert written(root) == [("double",)]
+    assert root.state.to_dict() == {"a": 0, "double": 0, "inverse": 3}
+    root.state["a"] = 0
+    assert len(root.settle()) == 1
+
+
+def test_after_a_refresh_of_the_whole_state_all_are_computed_again() -> None:
+    @mh.computed("user.name")
+    def greeting(state: Any) -> str:
+        return f"Dear {state['user']['name']}"
+
+    root = finish({"user": {"name": "Bob"}})()
+    root.refresh((), {"user": {"name": "Ada"}, "greeting": "Dear Bob"}, True)
+    assert root.state["greeting"] == "Dear Ada"
+
+
+class Declaring(mh.State):
+    price: int = 2
+    total: int
+    tax: float
+
+    @mh.computed("price")  # type: ignore[no-redef]
+    def total(self) -> Any:
+        return self.price if self.price < 5 else "much"
+
+
+def test_a_computed_value_may_be_declared_and_then_its_type_is_checked() -> None:
+    @mh.computed("price")
+    def tax(state: Any) -> float:
+        return float(state.price) / 10
+
+    root = finish(schema=Declaring)()
+    state = root.state
+    assert isinstance(state, Declaring)
+    assert (state.total, state.tax) == (2, 0.2)
+    state.price = 5
+    assert state.tax == 0.5
+    with pytest.raises(ComputedFailed, match=r'total raised SchemaViolation: state\["total"\] is declared as int'):
+        state["total"]

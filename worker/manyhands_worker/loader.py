@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -56,7 +56,9 @@ def load(location: AppLocation) -> LoadedApp:
     verifiers = tuple(application.verifiers)
     handlers, not_exposed = find_handlers(main, application.modules, location.directory, verifiers)
     defaults = application.defaults or {}
-    return LoadedApp(handlers, not_exposed, defaults, hash_defaults(defaults), version, verifiers, declared)
+    defaults_hash = hash_defaults(defaults)
+    declared = replace(declared, defaults_hash=defaults_hash)
+    return LoadedApp(handlers, not_exposed, defaults, defaults_hash, version, verifiers, declared)
 
 
 def _finish(application: Application, location: AppLocation) -> Declared:

@@ -67,6 +67,8 @@ class Run:
         self.root = StateRoot.over(known, defaults, self.session, declared, values.load)
         if self.root.live is not None:
             self.root.live.session = lambda: session_of(self.turn)
+            if turn.session.defaults != declared.defaults_hash:
+                self.root.live.suspect_all()
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
         self.phase = Phase.TURN
         #: When its turn was taken, and when its handler had returned, by `time.monotonic`.
@@ -247,7 +249,7 @@ class Run:
         self._encoded.add(changes)
 
     def _take(self) -> Changes:
-        if self.root.live is not None:
+        if self.root.live is not None and self.began is not None:
             with capturing(self.output):
                 self._outdated = self.root.settle()
         self._encode()
