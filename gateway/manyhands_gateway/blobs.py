@@ -12,6 +12,7 @@ import gevent
 from flask import Flask, Response, abort, request
 
 from manyhands.errors import DamagedValue
+from manyhands.keys import room
 from manyhands.references import CHUNK, DIGEST, JSON, MSGPACK, Blob, Reference, chunk_size
 from manyhands.store.contract import Store
 from manyhands.wire import BLOB_PATH
@@ -56,7 +57,7 @@ class Blobs:
 
     def _find(self, session: str, name: str) -> tuple[Reference, Blob]:
         found = None
-        if (not self._sessions.in_cookies or self._sessions.named() == session) and len(name) == 2 * DIGEST:
+        if self._may_ask(session) and len(name) == 2 * DIGEST:
             try:
                 found = self._store.blob(session, bytes.fromhex(name))
             except ValueError:
@@ -64,6 +65,14 @@ class Blobs:
         if found is None:
             abort(404, "there is no such blob, or another value has taken its place, or it is another session's")
         return found
+
+
+    def _may_ask(self, session: str) -> bool:
+        if not self._sessions.in_cookies:
+            return True
+        named = self._sessions.named()
+        # Of a room, who has been told the URL has joined it.
+        return named == session or (named is not None and session.startswith(room("")))
 
 
 class Chunks:

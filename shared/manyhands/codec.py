@@ -24,6 +24,7 @@ import msgpack
 from manyhands.copies import still, too_deep
 from manyhands.errors import DamagedValue, NotSerialisable
 from manyhands.extension_types import pack_extension, plain_dict, unpack_extension, view_extension
+from manyhands.types.files import is_apart
 from manyhands.wire import BYTES_KEY, MAX_NESTING, MAX_SAFE_INTEGER
 
 VIEW_MARK = b"\xc1V"
@@ -67,7 +68,7 @@ def encode_with_view(value: object, path: tuple[str, ...] = ()) -> bytes:
     value = still(value, path)
     check_value(value, path)
     encoded = encode(value, path)
-    if is_self_viewed(value):
+    if is_self_viewed(value) or is_apart(value):
         return encoded
     try:
         shown = encode(view(value), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import msgpack
 
@@ -14,6 +14,11 @@ def pack(value: object) -> bytes:
     """Encode a plain value. Raises `UnicodeEncodeError` for lone surrogates."""
     # The pure-Python packer can be told to give nothing, and so its type says it might.
     return cast("bytes", msgpack.packb(value))
+
+
+def unpack(packed: bytes) -> Any:
+    """Decode a plain value of ours."""
+    return msgpack.unpackb(packed)
 
 
 def array_header(length: int) -> bytes:

@@ -20,14 +20,12 @@ from urllib.parse import quote
 
 from manyhands import codec
 from manyhands.errors import DamagedValue
-from manyhands.packing import pack
+from manyhands.packing import pack, unpack
 from manyhands.types import Code
-from manyhands.wire import BLOB_PATH, Key
+from manyhands.wire import BLOB_PATH, MOST_INLINE, Key
 
 #: Bytes of a field from which on it is kept apart from the state.
 LARGE = 16 * 1024
-#: Bytes of a view that travels in updates. Larger ones are fetched over HTTP.
-MOST_INLINE = 32 * 1024
 #: Bytes of a chunk: what Redis, a gateway and a worker move at a time, between other things that they do.
 CHUNK = 256 * 1024
 DIGEST = 16
@@ -134,10 +132,10 @@ def _extension(value: bytes) -> int | None:
 
 def _packed_file(value: bytes) -> tuple[bytes, Blob]:
     # An extension that holds an array of two: the bytes, and behind them their type.
-    mime_type = codec.decode(value).mime_type
     at = 2 + _EXTENSIONS[value[0]] + 1
     start = at + 1 + _BYTES[value[at]]
-    return value, Blob(start, len(value) - start - len(pack(mime_type)), mime_type)
+    length = int.from_bytes(value[at + 1 : start])
+    return value, Blob(start, length, unpack(value[start + length :]))
 
 
 def chunks_of(data: bytes) -> list[memoryview]:

@@ -129,14 +129,14 @@ class Node:
         # A plain dict is kept, so that what is changed in it before the commit is taken with it. A State, alone or in
         # a dict, is copied: two paths that shared a dict could not tell whose a mutation is.
         if isinstance(value, Handle) or (isinstance(value, Mapping) and not check_keys(value, (*self.path, name))):
-            return copied(value)
+            return copied(value, self.shared)
         return value
 
     def write(self, name: str, value: Any) -> None:
         """Assign what was prepared, and record it where this node is attached."""
         path = self.attached_path()
         if not self._holds(name, value):
-            self.put(name, copied(value) if isinstance(value, Handle) else value)
+            self.put(name, copied(value, self.shared) if isinstance(value, Handle) else value)
         if path is not None:
             self.shared.mutations.record((*path, name), deleted=False)
 

@@ -10,7 +10,7 @@ from manyhands.paths import Path
 from manyhands.wire import MAX_NESTING
 
 if TYPE_CHECKING:
-    from manyhands.state_nodes import Node
+    from manyhands.state_nodes import Node, Shared
 
 
 class Handle:
@@ -46,14 +46,19 @@ def check_keys(values: Mapping[Any, Any], path: Path, depth: int = 0) -> bool:
     return all_dicts
 
 
-def copy_structure(values: Mapping[str, Any]) -> dict[str, Any]:
+def copy_structure(values: Mapping[str, Any], into: Shared) -> dict[str, Any]:
     """Copy nested dicts, but not what lies in them: what is encoded stays so."""
-    return {name: copied(value) for name, value in values.items()}
+    return {name: copied(value, into) for name, value in values.items()}
 
 
-def copied(value: Any) -> Any:
-    """Copy nested dicts and parts of the state into plain dicts; give anything else back as it is."""
+def copied(value: Any, into: Shared) -> Any:
+    """Copy nested dicts and parts of the state into plain dicts; give anything else back as it is.
+
+    `into`: of the state that they are for. What is encoded in another one may refer to what only that one has.
+    """
     if isinstance(value, Handle):
+        if value._node.shared is not into:
+            return value.__manyhands_plain__()
         with value._node.shared.lock:
-            return copy_structure(value._node.data)
-    return copy_structure(value) if isinstance(value, Mapping) else value
+            return copy_structure(value._node.data, into)
+    return copy_structure(value, into) if isinstance(value, Mapping) else value

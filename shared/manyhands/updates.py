@@ -39,6 +39,9 @@ _NO_ERROR = _ERROR + b"\xc0"
 SEQ_OFFSET = len(_HEAD_DONE) + 1
 _SEQ = struct.Struct(">Q")
 
+#: Bytes of a result, which travels in the update and in the log of updates. What is larger belongs into the state, of
+#: which browsers fetch large values on their own.
+MAX_RESULT = 2**20
 #: Outcomes over this many bytes are not kept for `welcome`; the browser then learns only that the event has ended.
 MAX_OUTCOME = 16 * 1024
 

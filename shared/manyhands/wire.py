@@ -10,6 +10,8 @@ SUBPROTOCOL_MSGPACK = "manyhands.1.msgpack"
 #: The key under which JSON carries bytes, as base64.
 BYTES_KEY = "$bytes"
 
+#: Bytes of a view that travels in updates. Larger ones are fetched over HTTP.
+MOST_INLINE = 32 * 1024
 #: Where browsers fetch large views and files, and where they send large payloads.
 BLOB_PATH = "/_mh/blob"
 UPLOAD_PATH = "/_mh/upload"

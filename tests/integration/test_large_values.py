@@ -256,6 +256,14 @@ def test_a_handler_gets_the_bytes_that_were_uploaded(open_tab: Open, handler: st
     assert f"the upload '{files[0]['$upload']}' can't be used" in update["error"]["message"]
 
 
+def test_a_result_may_be_large_but_not_of_any_size(open_tab: Open) -> None:
+    tab = open_tab()
+    assert tab.call("result", MIB - 5)["result"] == "x" * (MIB - 5)
+    error = tab.call("result", MIB)["error"]
+    assert error["code"] == "not_serialisable"
+    assert "holds a str of 1 MiB, which can't be sent: at most 1 MiB; assign it to the state" in error["message"]
+
+
 def test_an_upload_goes_on_at_another_gateway_where_it_was_broken_off(open_tab: Open, fleet: Fleet) -> None:
     tab = open_tab()
     headers = {"Authorization": f"Bearer {tab.token}"}

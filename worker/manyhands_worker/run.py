@@ -23,9 +23,10 @@ from manyhands.state_root import StateRoot
 from manyhands.store.turns import NOTHING, Commit, Committed, Ending, Refresh, Turn, Wanted
 from manyhands.tracing import Span
 from manyhands.types.arrow_views import shown_as_arrow
-from manyhands.updates import Outcome, encode_outcome, encode_update
+from manyhands.types.files import kept_apart
+from manyhands.updates import MAX_RESULT, Outcome, encode_outcome, encode_update
 from manyhands.wire import Failure, Key
-from manyhands_worker.changes import Changes, encode_changes
+from manyhands_worker.changes import Changes, encode_changes, show_size
 from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
 from manyhands_worker.meter import OK
 from manyhands_worker.output import Output, capturing
@@ -240,7 +241,7 @@ class Run:
         mutations = self.root.take()
         if not mutations:
             return
-        with self._showing():
+        with self._showing(), kept_apart():
             changes = encode_changes(
                 mutations, self._defaults,
                 any_defaults=self._dev, refer=self._values.refer, max_value=self._max_value,
@@ -304,6 +305,9 @@ class Run:
             codec.check_value(ended.result, ("result",))
             with self._showing():
                 result = codec.encode(codec.view(ended.result), ("result",))
+            if len(result) > MAX_RESULT:
+                kind = f"a {type(ended.result).__name__} of {show_size(len(result))}"
+                raise NotSerialisable(("result",), kind, f"at most {show_size(MAX_RESULT)}; assign it to the state")
         except NotSerialisable as problem:
             text = f"what the handler returned holds {problem.kind}, which can't be sent: {problem.cure}"
             error = error or (Failure.NOT_SERIALISABLE, text)

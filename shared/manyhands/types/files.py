@@ -6,6 +6,9 @@ import base64
 import mimetypes
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,15 +16,18 @@ from typing import Any, BinaryIO
 from manyhands.errors import AppError, DamagedValue
 from manyhands.extension_types import Extension
 from manyhands.types import REGISTERED, Code
+from manyhands.wire import MOST_INLINE
 
 #: What is said of bytes of which nothing is known: browsers save such a file.
 _UNKNOWN = "application/octet-stream"
+#: Whether the files that this thread encodes are kept apart.
+_APART = ContextVar("files_apart", default=False)
 _MIME_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(?:; ?[\w-]+=[\w.+-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes and what they are. Browsers get it as a `data:` URL."""
+    """Bytes and what they are. Browsers get a URL of it, a `data:` URL if it is small."""
 
     data: bytes
     mime_type: str
@@ -46,6 +52,21 @@ def pack_file(file: str | os.PathLike[str] | BinaryIO, mime_type: str | None = N
     else:
         data, name = file.read(), str(getattr(file, "name", ""))
     return pack_bytes(data, mime_type or mimetypes.guess_type(name)[0] or _UNKNOWN)
+
+
+@contextmanager
+def kept_apart() -> Iterator[None]:
+    """Let `codec.encode_with_view` make no views of large files meanwhile: they are served over HTTP as they are."""
+    token = _APART.set(True)
+    try:
+        yield
+    finally:
+        _APART.reset(token)
+
+
+def is_apart(value: object) -> bool:
+    """Tell whether a value is a file that has no view, since it is kept apart from the state."""
+    return type(value) is File and len(value.data) > MOST_INLINE and _APART.get()
 
 
 def _unpack(packed: Any) -> File:
