@@ -5,7 +5,7 @@ A field's stored bytes from `LARGE` on are its *content*, kept apart in chunks u
     reference   0xc1 "R", digest (16 bytes), size of the content (8 bytes, big-endian), the view
 
 where the view is what browsers are sent: the value's own up to `MOST_INLINE` bytes, else the URL of a *blob*, the part
-of the content that a gateway serves without decoding anything.
+of the content that a gateway serves without decoding anything. Of a table with an Arrow stream it is the stream alone.
 
 A digest is keyed with a secret of the session's that no browser knows. So it tells nothing of what a value hides from
 browsers, and who knows a blob's URL was told it in that very session.
@@ -17,6 +17,8 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgpack
 
 from manyhands import codec
 from manyhands.errors import DamagedValue
@@ -32,11 +34,15 @@ DIGEST = 16
 
 #: The types of blobs that are no file: a view, which is served as JSON or, to whoever asks for it, as msgpack.
 JSON, MSGPACK = "application/json", "application/x-msgpack"
+ARROW = "application/vnd.apache.arrow.stream"
 
 _HEAD = struct.Struct(f">2s{DIGEST}sQ")
 #: msgpack's headers of extensions and of bytes: the size of their lengths.
 _EXTENSIONS = {0xC7: 1, 0xC8: 2, 0xC9: 4}
 _BYTES = {0xC4: 1, 0xC5: 2, 0xC6: 4}
+#: The first byte of a table's view that holds a stream, a map of four, and what lies in it before the stream.
+_WITH_ARROW, _BEFORE_ARROW = 0x84, 7
+_TABLES = frozenset({Code.DATA_FRAME, Code.ARROW_TABLE, Code.POLARS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +106,18 @@ def refer(session: str, field: bytes, key: bytes) -> tuple[bytes, Content]:
     view = codec.view_part(field)
     data, blob = field, Blob(len(field) - len(view), len(view), JSON)
     file = _file_in(field) if len(view) > MOST_INLINE else None
+    before_stream = _arrow_in(field, view) if len(view) > MOST_INLINE else 0
     if file is not None:
         # Of a file the view, its `data:` URL, is not kept.
         data, blob = file
+    if before_stream:
+        start = len(field) - len(view) + before_stream + 1 + _BYTES[view[before_stream]]
+        blob = Blob(start, len(field) - start, ARROW)
     digest = hashlib.blake2b(data, digest_size=DIGEST, key=key).digest()
     if len(view) > MOST_INLINE:
         url = f"{BLOB_PATH}/{quote(session)}/{digest.hex()}"
-        view = pack({Key.BLOB: url, Key.TYPE: JSON, Key.SIZE: blob.length} if blob.is_view else url)
+        fetched = {Key.BLOB: url, Key.TYPE: blob.mime_type, Key.SIZE: blob.length}
+        view = view[:before_stream] + pack(url if file else fetched)
     return _HEAD.pack(codec.REFERENCE_MARK, digest, len(data)) + view, Content(digest, data, blob)
 
 
@@ -123,6 +134,21 @@ def _file_in(field: bytes) -> tuple[bytes, Blob] | None:
         mime_type = "image/png" if code == Code.IMAGE else codec.decode(field).mime_type
         return field, Blob(start + head, len(field) - start - head, mime_type)
     return None
+
+
+def _arrow_in(field: bytes, view: bytes) -> int:
+    """Find where in a table's view its Arrow stream begins, which is the last of it; 0: nowhere, or too far behind."""
+    if _extension(codec.value_part(field)) not in _TABLES or view[0] != _WITH_ARROW:
+        return 0
+    unpacker = msgpack.Unpacker()
+    unpacker.feed(view[:MOST_INLINE])
+    try:
+        unpacker.read_map_header()
+        for _ in range(_BEFORE_ARROW):
+            unpacker.skip()
+    except msgpack.OutOfData:
+        return 0
+    return int(unpacker.tell())
 
 
 def _extension(value: bytes) -> int | None:

@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pyarrow as pa
 import pytest
+import redis
 
 from manyhands import codec
+from manyhands.keys import Keys
+from manyhands.paths import encode_path
+from manyhands.types import Code
 from support.browser import JSON, MSGPACK, Tab
 from support.fleet import Fleet
 from support.processes import Processes
@@ -104,7 +109,38 @@ def test_both_subprotocols_carry_the_same_and_msgpack_nan_and_bytes_as_they_are(
     assert packed['Image.new("RGB", (1, 1))'].startswith(b"\x89PNG")
 
 
+# --- damage ---
+
+
+@pytest.mark.parametrize(
+    ("code", "content"),
+    [
+        (Code.DRAWING, [b"<script>", "text/html", 1.0, 1.0, 1.0]),
+        (Code.PLOTLY, [[{"type": "bar", "__class__": "Popen"}], {}, [], None, None]),
+        (Code.ALTAIR, {"\0class": "Popen", "\0set": {"args": "true"}}),
+    ],
+)
+def test_a_figure_that_was_tampered_with_is_named_by_session_and_path(
+    fleet: Fleet, redis_server: RedisServer, code: Code, content: Any
+) -> None:
+    tab = fleet.tab()
+    session = (tab.token or "").rpartition(".")[0]
+    packed = msgpack.packb(msgpack.ExtType(code, msgpack.packb(content)))
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.hset(Keys(fleet.namespace).state(session), encode_path(("tampered",)), packed)
+    ended = tab.call("read", "tampered")
+    assert ended["error"]["code"] == "handler_failed"
+    where = f'the value stored at state["tampered"] of session {session} can\'t be read'
+    assert any(where in worker.output for worker in fleet.workers)
+
+
 # --- Arrow ---
+
+FRAMES = ("frame", "small", "wide")
+
+
+def read(tab: Tab, name: str) -> Any:
+    return pa.ipc.open_stream(tab.state[name]["arrow"]).read_all()
 
 
 def arrow_tab(open_tab: Callable[..., Tab], tab: Tab, subprotocol: str) -> Tab:
@@ -124,12 +160,26 @@ def test_a_session_gets_tables_as_arrow_from_when_one_of_its_clients_asks_for_it
     asking = arrow_tab(fleet.tab, tab, subprotocol)
     assert list(asking.state["frame"]) == ["columns", "rows", "length"]
     assert tab.call("write", timeout=PATIENCE)["ok"]
-    asking.wait_for(lambda: "arrow" in asking.state["frame"])
-    table = pa.ipc.open_stream(asking.state["frame"]["arrow"]).read_all()
+    asking.wait_for(lambda: "arrow" in asking.state["wide"])
+    table = read(asking, "frame")
     assert table.column_names == ["a", "text"]
-    assert table.column("a").to_pylist() == list(range(1500))
+    assert table.column("a").to_pylist() == list(range(5000))
     assert len(asking.state["frame"]["rows"]) == 1000
-    assert tab.state["frame"] == asking.state["frame"]
+    assert (read(asking, "small").num_rows, read(asking, "wide").num_columns) == (3, 50)
+    assert {name: tab.state[name] for name in FRAMES} == {name: asking.state[name] for name in FRAMES}
+
+
+def test_the_stream_of_a_larger_table_is_fetched_apart_from_its_rows(fleet: Fleet) -> None:
+    tab = fleet.tab(subprotocol=MSGPACK)
+    arrow_tab(fleet.tab, tab, MSGPACK)
+    assert tab.call("write", timeout=PATIENCE)["ok"]
+    sent = {path[0]: value for update in tab.updates for path, value in update["set"]}
+    assert isinstance(sent["small"]["arrow"], bytes)
+    assert len(sent["frame"]["rows"]) == 1000
+    assert sent["frame"]["arrow"]["type"] == "application/vnd.apache.arrow.stream"
+    # Of this one the rows alone are too many.
+    assert sent["wide"]["type"] == "application/json"
+    assert isinstance(tab.state["wide"]["arrow"], bytes)
 
 
 def test_a_hello_whose_arrow_is_neither_true_nor_false_is_refused(fleet: Fleet) -> None:

@@ -292,6 +292,9 @@ class Tab:
             return value
         assert answer.status == 200, answer
         self.fetched.append(value["$blob"])
+        assert len(answer.body) == value["size"] or value["type"] == "application/json"
+        if value["type"] != "application/json":
+            return answer.body
         if self.subprotocol == JSON:
             return json.loads(answer.body, object_hook=_bytes_from_json, parse_constant=_refuse)
         return msgpack.unpackb(answer.body)

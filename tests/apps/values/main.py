@@ -57,7 +57,9 @@ def write(state):
     for expression in _ROWS:
         state["alone"][expression] = _make(expression)
         state["within"][expression] = [{"deep": (_make(expression), 1)}, {"_hidden": _make(expression)}]
-    state["frame"] = pd.DataFrame({"a": range(1500), "text": "x", "_b": 1})
+    state["frame"] = pd.DataFrame({"a": range(5000), "text": "x", "_b": 1})
+    state["small"] = state["frame"].head(3)
+    state["wide"] = pd.DataFrame({f"column {number}": range(1500) for number in range(50)})
     return os.getpid()
 
 
@@ -70,6 +72,10 @@ def compare(state):
         found = (state["alone"][expression], within["deep"][0], hidden["_hidden"])
         differing += [expression for one in found if not _same(one, value)]
     return {"pid": os.getpid(), "rows": len(_ROWS), "differing": differing}
+
+
+def read(state, payload):
+    return str(type(state[payload]))
 
 
 def assign_again(state):
