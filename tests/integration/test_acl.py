@@ -18,6 +18,7 @@ from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 RULES = Path(__file__).parents[2] / "deploy" / "redis.acl"
+BULKY = str(Path(__file__).parent.parent / "apps" / "bulky")
 GUARDED = str(Path(__file__).parent.parent / "apps" / "guarded")
 ADMIN = "admin-0123456789"
 
@@ -98,6 +99,18 @@ def test_users_with_these_rights_alone_run_events_of_every_kind(server: GuardedR
         # The reaper looks once a second, and a worker that goes gives back what it runs.
         assert worker.terminate() == 0
     assert gateway.terminate() == 0
+    assert server.denied() == []
+
+
+def test_large_values_and_uploads_need_no_other_rights(server: GuardedRedis, start: Start) -> None:
+    _, _, url = start(BULKY)
+    with Tab(url) as tab, Tab(url, token=tab.token, subprotocol="manyhands.1.msgpack") as other:
+        for handler in ("text", "text", "copy"):
+            assert tab.call(handler, {"size": 700_000})["ok"]
+        other.wait_for(lambda: other.state.get("copy") == tab.state["copy"])
+        assert tab.call("read", "copy")["ok"]
+        assert tab.call("received", {"files": [tab.upload(bytes(300_000))]})["ok"]
+        assert tab.call("delete", "text")["ok"]
     assert server.denied() == []
 
 

@@ -12,7 +12,6 @@ import manyhands as mh
 mh.init_state({"counter": 0})
 
 MARK = "private-4711 "
-gate = threading.Event()
 
 
 def increment(state):
@@ -29,7 +28,7 @@ def read(state, payload):
     return [len(value), hashlib.sha256(value.encode()).hexdigest()]
 
 
-def copy(state):
+def copy(state, payload=None):
     state["copy"] = state["text"]
 
 
@@ -77,3 +76,12 @@ async def received_async(state, payload):
 
 def result(payload):
     return "x" * payload
+
+
+def hold_text(state, payload):
+    """Assigns text, and at the first attempt never returns."""
+    state["length"] = len(payload["upload"])
+    state["text"] = "x" * payload["size"]
+    if not state["holding"]:
+        state["holding"] = True
+        threading.Event().wait()
