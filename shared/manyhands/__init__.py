@@ -2,6 +2,7 @@
 
 from manyhands.app import computed, init_handlers, init_state, session_verifier
 from manyhands.errors import Cancelled, ManyHandsError
+from manyhands.rooms import Session, shared
 from manyhands.state import State
 from manyhands.types.files import pack_bytes, pack_file
 from manyhands.types.registered import register_type
@@ -12,6 +13,7 @@ property = computed  # noqa: A001
 __all__ = [
     "Cancelled",
     "ManyHandsError",
+    "Session",
     "State",
     "computed",
     "init_handlers",
@@ -21,4 +23,5 @@ __all__ = [
     "property",
     "register_type",
     "session_verifier",
+    "shared",
 ]

@@ -8,6 +8,7 @@ ManyHandsError
 │   ├── AppImportError    importing the app's code raised
 │   ├── ComputedAssigned  a computed value was assigned
 │   ├── KeyNotString      a key of the state is not a string
+│   ├── RoomMisused       a room is asked for by a bad name, out of order, or outside of a handler
 │   └── SchemaViolation   a value is none of those that the schema of the state allows
 ├── ReactionFailed        what follows from an assignment raised
 │   ├── ComputedFailed    a computed value can't be computed
@@ -134,6 +135,10 @@ class MutationLoop(ReactionFailed, RecursionError):
             f"assigns what calls subscribers again, {len(chain)} deep in one event: … → {' → '.join(chain[-4:])}; "
             "let a subscriber assign only where something changes",
         )
+
+
+class RoomMisused(AppError):
+    """A room was asked for in a way that can't be served. Says how it can."""
 
 
 class NotSerialisable(ManyHandsError):

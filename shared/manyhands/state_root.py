@@ -100,6 +100,11 @@ class StateRoot:
                     value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
                 self.refresh(path, value, value is not MISSING)
 
+    def look(self) -> None:
+        """Raise `Cancelled` where an access of the app's would."""
+        with self._shared:
+            pass
+
     def cancel(self) -> None:
         """Let the app's next access raise `Cancelled`."""
         with self._shared.lock:

@@ -56,11 +56,11 @@ class Key(StrEnum):
     UNSET = "unset"
     DONE = "done"
     OK = "ok"
-    # Of rooms. In `hello` a map of names to the last seq that the browser has seen. In `welcome` a map of names that
-    # the session has joined to {"seq", "state"}: `state` is absent where the missed updates follow instead, `shared`
-    # where none is joined. In `update` the name of the room that it is of, with the room's own `seq`, and either `set`
-    # and `unset` or `state`: the whole public state, which replaces what the browser has, or None when the session has
-    # left the room.
+    # Of rooms. In `hello` a map of names to the last seq that the browser has seen. In `welcome` a map of the names
+    # that the session has joined to {"seq", "state"}: `state` is absent where the missed updates follow instead,
+    # `shared` where none is joined. In `update` the name of the room that it is of, with the room's own `seq`, and
+    # either `set` and `unset` or `state`: the whole public state, which replaces what the browser has, or None when
+    # the session has left the room.
     SHARED = "shared"
     # In an update of the session: a map of rooms to whether this event has joined (true) or left (false) them. The
     # rooms' own updates say it too, so browsers may pass over it.

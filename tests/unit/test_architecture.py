@@ -154,6 +154,7 @@ def test_the_public_names_are_these() -> None:
         *("computed", "property"),
         *("register_type", "pack_bytes", "pack_file"),
         *("State", "Cancelled", "ManyHandsError"),
+        *("shared", "Session"),
     }
     assert all(hasattr(manyhands, name) for name in manyhands.__all__)
 

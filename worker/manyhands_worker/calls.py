@@ -12,6 +12,7 @@ from manyhands.handlers import bind
 from manyhands.wire import Failure
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
+from manyhands_worker.room_commits import rooms_of
 from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
 
 log = logging.getLogger("manyhands.turns")
@@ -20,7 +21,7 @@ log = logging.getLogger("manyhands.turns")
 def call(parts: Parts, run: Run) -> Ended:
     """Run a plain handler to its end, on this thread."""
     run.begin()
-    with capturing(run.output), parts.traces.running(run):
+    with capturing(run.output), rooms_of(parts, run), parts.traces.running(run):
         try:
             result = _invoke(parts, run, payload_of(parts, run))
             if (live := run.root.live) is not None and live.has_waiting:
@@ -63,7 +64,7 @@ def _invoke(parts: Parts, run: Run, payload: Any) -> Any:
     handler = parts.app.handlers[run.body.handler]
     # What it does not ask for is not made.
     context = context_of(run) if "context" in handler.parameters else None
-    session = session_of(run.turn) if "session" in handler.parameters else None
+    session = session_of(run) if "session" in handler.parameters else None
     positional, named = bind(handler, run.root.state, payload, context, session)
     return handler.function(*positional, **named)
 

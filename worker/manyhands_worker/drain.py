@@ -8,6 +8,7 @@ import time
 from manyhands.errors import TurnLost, Unavailable
 from manyhands.store.turns import Ending
 from manyhands_worker.parts import Parts
+from manyhands_worker.room_commits import settle_rooms
 from manyhands_worker.run import Phase, Run
 from manyhands_worker.running import GRACE
 
@@ -42,6 +43,8 @@ def _give_back(parts: Parts, run: Run) -> None:
         return
     try:
         if run.phase not in (Phase.TURN, Phase.DETACHED):
+            return
+        if not settle_rooms(run, Ending.RETURN):
             return
         # What was sent and not answered goes first.
         while (commit := run.prepare(Ending.RETURN)) is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from manyhands.errors import LargeMissing, Unavailable
 from manyhands.store.contract import Store
 from manyhands.store.turns import Commit, Ending
+from manyhands_worker.room_commits import flush_rooms, refresh_rooms
 from manyhands_worker.run import Phase, Run
 from manyhands_worker.running import Running
 
@@ -64,10 +65,11 @@ class Flusher:
     def _commit(self, due: Iterable[Run]) -> None:
         prepared: list[tuple[Run, Commit]] = []
         # Most have assigned nothing since.
-        due = [run for run in due if run.root.pending() or run.unanswered is not None]
+        due = [run for run in due if run.has_news()]
         # A run whose lock is taken is just being committed by its own thread.
         locked = [run for run in due if run.lock.acquire(blocking=False)]
         try:
+            flush_rooms(self._store, locked)
             for run in locked:
                 commit = run.prepare(Ending.PARTIAL) if run.phase is Phase.DETACHED else None
                 if commit:
@@ -83,7 +85,7 @@ class Flusher:
             for run in locked:
                 run.lock.release()
 
-    def _refresh(self, due: Iterable[Run]) -> None:
+    def _refresh(self, due: Sequence[Run]) -> None:
         sessions: dict[str, list[Run]] = {}
         for run in due:
             if run.phase is Phase.DETACHED:
@@ -96,3 +98,4 @@ class Flusher:
                 if (run.turn.client, run.turn.n) in answer.cancelled:
                     run.cancel()
                 run.refresh(answer)
+        refresh_rooms(self._store, due)

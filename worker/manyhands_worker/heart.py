@@ -12,6 +12,7 @@ from manyhands.store.contract import Announcement, Fields, Store
 from manyhands.verifiers import is_internal
 from manyhands_worker.meter import Meter
 from manyhands_worker.ringing import Ringing
+from manyhands_worker.room_commits import renew_rooms
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
 
@@ -77,6 +78,7 @@ class Heart:
         for run, still_held in zip(runs, held, strict=True):
             if not still_held:
                 run.lose_unless_ended()
+        renew_rooms(self._store, runs)
 
     def _announce(self) -> None:
         if self._announcement and not self._draining and time.monotonic() >= self._announce_at:

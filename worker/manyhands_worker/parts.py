@@ -19,6 +19,7 @@ from manyhands_worker.durations import Durations
 from manyhands_worker.event_loop import EventLoop
 from manyhands_worker.known_sessions import KnownSessions
 from manyhands_worker.large_values import LargeValues
+from manyhands_worker.lines import Lines
 from manyhands_worker.listener import Listener
 from manyhands_worker.meter import Meter
 from manyhands_worker.reading import Reading
@@ -57,6 +58,7 @@ class Parts:
     large: LargeValues
     durations: Durations
     listener: Listener
+    lines: Lines
     burning: Burning
     #: The queues that this process serves; `""` is the common one.
     queues: tuple[str, ...]
@@ -93,6 +95,7 @@ class Parts:
             large=LargeValues(store, running, settings.value_cache),
             durations=Durations(),
             listener=listener,
+            lines=Lines(settings.redis, keys.lines(secrets.token_hex(8))),
             burning=Burning(store, running, listener, keys.worker("*", queues), lambda: ringing.waiting(queues)),
             queues=queues,
             concurrency=concurrency,

@@ -40,6 +40,12 @@ class Reading:
         fetch = partial(self._fetch, session)
         return KnownFields(turn.fields or {}, whole=turn.whole, wanted=turn.wanted, fetch=fetch, habits=self._habits)
 
+    def of_room(self, room: str, fields: Fields, *, whole: bool, wanted: Wanted) -> KnownFields:
+        """Give what came with a room, which goes on to the store for the rest."""
+        self._note(room, large=not whole)
+        fetch = partial(self._fetch, room)
+        return KnownFields(fields, whole=whole, wanted=wanted, fetch=fetch, habits=self._habits)
+
     def _note(self, session: str, *, large: bool) -> None:
         if not large and session not in self._large:
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manyhands import codec
 from manyhands.branches import Defaults
@@ -19,6 +19,7 @@ from manyhands.known_fields import KnownFields
 from manyhands.letters import Body
 from manyhands.logs import Subject
 from manyhands.references import Content
+from manyhands.rooms import Session
 from manyhands.state_root import StateRoot
 from manyhands.store.turns import NOTHING, Commit, Committed, Ending, Refresh, Turn, Wanted
 from manyhands.tracing import Span
@@ -31,8 +32,10 @@ from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
 from manyhands_worker.meter import OK
 from manyhands_worker.output import Output, capturing
 
-log = logging.getLogger("manyhands.turns")
+if TYPE_CHECKING:
+    from manyhands_worker.room_commits import RoomsOfRun
 
+log = logging.getLogger("manyhands.turns")
 
 class Phase(Enum):
     """Where a run stands."""
@@ -67,7 +70,7 @@ class Run:
         self.token = turn.token
         self.root = StateRoot.over(known, defaults, self.session, declared, values.load)
         if self.root.live is not None:
-            self.root.live.session = lambda: session_of(self.turn)
+            self.root.live.session = lambda: session_of(self)
             if turn.session.defaults != declared.defaults_hash:
                 self.root.live.suspect_all()
         self.output = Output(Subject.of(self.session, turn.client, turn.n, body.handler))
@@ -109,6 +112,10 @@ class Run:
         self._errors: list[NotSerialisable] = []
         #: Computed values that failed before the latest commit.
         self._outdated: list[ComputedFailed] = []
+        #: The rooms that the handler has named, once it has.
+        self.rooms: RoomsOfRun | None = None
+        #: Rooms that the session is to join, with True, and to leave; filled by the handler, taken by each commit.
+        self.joined: dict[str, bool] = {}
         #: A commit that has not been answered yet: sent again, as it was, before any other.
         self.unanswered: Commit | None = None
         #: Versions that this run's own commits made.
@@ -153,10 +160,19 @@ class Run:
         if self.unanswered is not None:
             return self.unanswered
         changes = self._take()
-        if ending is Ending.PARTIAL and not changes.ops:
+        if ending is Ending.PARTIAL and not changes.ops and not self.joined:
             return None
         self.unanswered = self._commit(ending, changes, None, None)
         return self.unanswered
+
+    def has_news(self) -> bool:
+        """Tell whether a partial commit would say anything."""
+        own = self.root.pending() or self.unanswered is not None or bool(self.joined)
+        return own or (self.rooms is not None and self.rooms.has_news())
+
+    def note_errors(self, errors: Sequence[NotSerialisable]) -> None:
+        """Note assignments that were dropped; the event ends with an error."""
+        self._errors += errors
 
     def answered(self, commit: Commit, answer: Committed | TurnLost) -> None:
         """Note the answer to a prepared commit. Call with the lock held."""
@@ -191,17 +207,19 @@ class Run:
         """Note that another worker has taken over; the handler is stopped at its next access to `state`."""
         self.phase = Phase.LOST
         self.root.give_up()
+        if self.rooms is not None:
+            self.rooms.lose()
         if self.stop_task:
             self.stop_task()
 
-    def lose_unless_ended(self) -> None:
-        """Note that the lease was found to be another's, unless the run has ended since.
+    def lose_unless_ended(self, counts: Callable[[], bool] = lambda: True) -> None:
+        """Note that a lease was found to be another's, unless the run has ended since, or that lease does not count.
 
         Whoever holds the lock is committing, and will be told the same: the heart must not wait for that.
         """
         if self.lock.acquire(blocking=False):
             try:
-                if self.phase in (Phase.TURN, Phase.DETACHED):
+                if self.phase in (Phase.TURN, Phase.DETACHED) and counts():
                     self.lose()
             finally:
                 self.lock.release()
@@ -212,6 +230,8 @@ class Run:
             self.cancel_asked = True
             # An async handler is stopped where it awaits, a plain one where it looks at its state.
             (self.stop_task or self.root.cancel)()
+            if self.rooms is not None:
+                self.rooms.wake()
 
     def refresh(self, refresh: Refresh) -> None:
         """Bring in what others have changed; what this run has assigned and not yet committed stays."""
@@ -278,14 +298,16 @@ class Run:
     ) -> Commit:
         self._k += 1
         client, n = self.turn.client, self.turn.n
-        sends = outcome is not None or changes.is_visible
+        # Taken one by one, since the handler may go on and note more.
+        joined = [(name, joins) for name in list(self.joined) if (joins := self.joined.pop(name, None)) is not None]
+        sends = outcome is not None or changes.is_visible or bool(joined)
         return Commit(
             session=self.session,
             token=self.token,
             k=self._k,
             ending=ending,
             ops=changes.ops,
-            update=encode_update(changes.set_views, changes.unset, client, n, outcome) if sends else None,
+            update=encode_update(changes.set_views, changes.unset, client, n, outcome, joined) if sends else None,
             client=client,
             n=n,
             outcome=encode_outcome(n, outcome) if outcome else b"",
@@ -296,6 +318,7 @@ class Run:
             near=near,
             queue=self.turn.queue,
             wanted=wanted,
+            joined=joined,
         )
 
     def _outcome(self, ended: Ended) -> Outcome:
@@ -343,7 +366,8 @@ def context_of(run: Run) -> dict[str, Any]:
     return found
 
 
-def session_of(turn: Turn) -> Mapping[str, Any]:
+def session_of(run: Run) -> Session:
     """Build the `session` that a handler gets."""
-    session = turn.session
-    return {"id": session.id, "headers": dict(session.headers), "cookies": dict(session.cookies)}
+    session = run.turn.session
+    about = {"id": session.id, "headers": dict(session.headers), "cookies": dict(session.cookies)}
+    return Session(about, run.joined)

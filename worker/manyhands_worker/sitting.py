@@ -26,6 +26,7 @@ from manyhands_worker.delivery import deliver, send
 from manyhands_worker.making import make_empty_run, make_run
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
+from manyhands_worker.room_commits import rooms_of, settle_rooms
 from manyhands_worker.run import Ended, Phase, Run
 from manyhands_worker.running import RETRY
 from manyhands_worker.watcher import Watched
@@ -177,7 +178,7 @@ class Sitting:
         run.returned = time.monotonic()
         with run.lock:
             commit = None
-            if not run.released and run.phase is Phase.TURN:
+            if not run.released and run.phase is Phase.TURN and settle_rooms(run, Ending.FINAL):
                 run.released = True
                 may_go_on = self._may_go_on()
                 ahead = len(self._ahead) if may_go_on else 0
@@ -294,7 +295,7 @@ class Sitting:
         run.returned = time.monotonic()
         with run.lock:
             held_turn, run.released = not run.released, True
-            is_ours = run.phase in (Phase.TURN, Phase.DETACHED)
+            is_ours = settle_rooms(run, Ending.FINAL) and run.phase in (Phase.TURN, Phase.DETACHED)
             finish = partial(run.finish, ended, None, near=self._parts.listener.channel)
             answer = send(self._parts, run, finish) if is_ours else None
         self._parts.running.remove(run)
@@ -343,7 +344,7 @@ class Sitting:
     def _spawn(self, run: Run) -> None:
         # On the loop's thread. The task keeps the context in which it is created, and with it the captured output.
         run.begin()
-        with capturing(run.output), self._parts.traces.running(run):
+        with capturing(run.output), rooms_of(self._parts, run), self._parts.traces.running(run):
             context = contextvars.copy_context()
         task = self._parts.loop.loop.create_task(call_async(self._parts, run), context=context)
         run.stop_task = partial(self._parts.loop.call, task.cancel)
@@ -382,7 +383,8 @@ class Sitting:
             if run.released:
                 return
             run.released = True
-            answer = send(self._parts, run, partial(run.prepare, Ending.DETACH)) if run.phase is Phase.TURN else None
+            in_turn = run.phase is Phase.TURN and settle_rooms(run, Ending.DETACH)
+            answer = send(self._parts, run, partial(run.prepare, Ending.DETACH)) if in_turn else None
         if answer:
             self._parts.running.detached(run)
             self._parts.meter.detached()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from manyhands import fields as field_ops
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
 from manyhands.store import limits
 from manyhands.store.contract import Session
 from manyhands.store.memory_records import Record
-from manyhands.store.rooms import RoomCommit, RoomCommitted, RoomHeld, RoomSnapshot, RoomTake, RoomTaken
+from manyhands.store.rooms import RoomAnswer, RoomCommit, RoomCommitted, RoomHeld, RoomSnapshot, RoomTake, RoomTaken
 from manyhands.store.turns import Ending
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class MemoryRooms:
             if holding.token != take.token:
                 return RoomHeld(max(1, holding.ends - now) / 1000)
             holding.line = [one for one in holding.line if one.token != take.token]
-            return RoomTaken(holding.record.version, dict(holding.record.fields), take.event in holding.ended)
+            fields, whole = holding.record.read(take.wanted)
+            return RoomTaken(holding.record.version, fields, whole, take.event in holding.ended)
 
     def leave(self, take: RoomTake) -> None:
         """Give a room up without a word, whether it is held or waited for."""
@@ -68,7 +69,7 @@ class MemoryRooms:
             if holding.token == take.token:
                 self._pass_on(holding)
 
-    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomCommitted | TurnLost]:
+    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomAnswer]:
         """Write to several rooms."""
         with self._store._lock:
             return [self._commit(one) for one in commits]
@@ -138,7 +139,7 @@ class MemoryRooms:
             holding.beside[token] = ends
         return token in (holding.token, *holding.beside)
 
-    def _commit(self, commit: RoomCommit) -> RoomCommitted | TurnLost:
+    def _commit(self, commit: RoomCommit) -> RoomAnswer:
         holding = self._make(commit.room)
         k, first = holding.answers.get(commit.token, (0, None))
         if first is not None and k == commit.k:
@@ -146,6 +147,9 @@ class MemoryRooms:
         has_room = holding.token == commit.token
         if not has_room and commit.token not in holding.beside:
             return TurnLost(f"the lease of {commit.room}, token {commit.token}")
+        missing = holding.record.shelf.missing(value for _, _, value in commit.ops)
+        if missing:
+            return LargeMissing(commit.room, missing)
         seq = 0
         if commit.event not in holding.ended:
             self._write(holding, commit)
@@ -161,6 +165,7 @@ class MemoryRooms:
             return
         record.version += 1
         field_ops.apply(record.fields, commit.ops)
+        record.shelf.count(record.fields.values(), self._store._now())
         if holding.beside:
             paths = [path for kind, path, _ in commit.ops if kind != field_ops.Op.BELOW]
             record.touched.update(dict.fromkeys(paths, record.version))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from manyhands.errors import TurnLost
+from manyhands.errors import LargeMissing, TurnLost
 from manyhands.keys import Keys
 from manyhands.store import limits, replies
-from manyhands.store.rooms import RoomCommit, RoomCommitted, RoomHeld, RoomSnapshot, RoomTake, RoomTaken
+from manyhands.store.rooms import RoomAnswer, RoomCommit, RoomCommitted, RoomHeld, RoomSnapshot, RoomTake, RoomTaken
 from manyhands.store.scripts_loader import Script, load_script
 
 #: Runs scripts of sessions in one round trip: each with its session and arguments.
@@ -26,17 +26,18 @@ class RedisRooms:
 
     def take(self, take: RoomTake) -> RoomTaken | RoomHeld:
         """Take a room's lease, or stand in line for it."""
-        answer = self._run("room_take", take.room, take.token, take.event, take.channel)
+        wanted = replies.pack_wanted(take.wanted)
+        answer = self._run("room_take", take.room, take.token, take.event, take.channel, wanted)
         if isinstance(answer, int):
             return RoomHeld(max(answer, 1) / 1000)
-        version, is_repeat, fields = answer
-        return RoomTaken(int(version), replies.read_fields(fields), bool(is_repeat))
+        version, is_repeat, fields, whole = answer
+        return RoomTaken(int(version), replies.read_fields(fields), bool(whole), bool(is_repeat))
 
     def leave(self, take: RoomTake) -> None:
         """Give a room up without a word, whether it is held or waited for."""
         self._run("room_leave", take.room, take.token, take.event, take.channel)
 
-    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomCommitted | TurnLost]:
+    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomAnswer]:
         """Write to several rooms, in one round trip."""
         script = load_script("room_commit")
         answers = self._pipeline([(script, one.room, self._arguments(one)) for one in commits])
@@ -64,8 +65,10 @@ class RedisRooms:
         )
 
 
-def _read_committed(commit: RoomCommit, answer: Sequence[Any]) -> RoomCommitted | TurnLost:
+def _read_committed(commit: RoomCommit, answer: Sequence[Any]) -> RoomAnswer:
     if answer[0] == b"lost":
         return TurnLost(f"the lease of {commit.room}, token {commit.token}")
+    if answer[0] == b"missing":
+        return LargeMissing(commit.room, answer[1:])
     seq, version = answer
     return RoomCommitted(seq, int(version))

@@ -1,8 +1,8 @@
 """What a store promises of rooms: state that sessions share, and who may write it.
 
 A room has its own lease, which one run holds at a time; those who wait for it are served in their order. It is named
-by `manyhands.keys.room`. What is the same for a room and a session, `Store.keep`, `updates_since` and `refresh_all`,
-takes either. Times are the store's own. Every method raises `Unavailable` when the store does not answer.
+by `manyhands.keys.room`. What is the same for a room and a session, `Store.keep`, `updates_since`, `read` and
+`refresh_all`, takes either. Times are the store's own. Every method raises `Unavailable` when the store does not answer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from manyhands.errors import TurnLost
-from manyhands.store.turns import Ending
+from manyhands.errors import LargeMissing, TurnLost
+from manyhands.store.turns import NOTHING, Ending, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class RoomTake:
     event: str
     #: Where the caller hears that the room is its own: the token is published there. `""`: it does not stand in line.
     channel: str = ""
+    wanted: Wanted = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class RoomTaken:
 
     version: int
     fields: Mapping[bytes, bytes]
+    #: Whether `fields` is all that the room has; if not, they are what was `wanted`, as far as it is there.
+    whole: bool = True
     #: The event's final commit is in, though its worker died before the session's: what this run writes is dropped.
     is_repeat: bool = False
 
@@ -71,6 +74,10 @@ class RoomCommitted:
     version: int
 
 
+#: Given up, or refused since it refers to large values that are not in the store: then nothing of it is written.
+RoomAnswer = RoomCommitted | TurnLost | LargeMissing
+
+
 @dataclass(frozen=True, slots=True)
 class RoomSnapshot:
     """What a browser needs of a room, read at one moment."""
@@ -93,7 +100,7 @@ class RoomStore(Protocol):
         """Give a room up without a word, whether it is held or waited for."""
         ...
 
-    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomCommitted | TurnLost]:
+    def commit_all(self, commits: Sequence[RoomCommit]) -> Sequence[RoomAnswer]:
         """Write to several rooms, in one round trip."""
         ...
 

@@ -1,9 +1,10 @@
 -- Takes a room for a run, or lets it stand in line; sent again with the same token, it gives the same room again.
 -- KEYS: see _session.lua and _rooms.lua
 -- ARGV: 4 token, 5 event that the run is an attempt at, 6 channel on which it hears that the room is its own, or '' if it
---       does not stand in line
--- Returns {version, 1 if the event's final commit is in, all fields}, or the ms that are left of another's lease
--- With: _rooms
+--       does not stand in line, 7 what is wanted of a large state (see _fields.lua)
+-- Returns {version, 1 if the event's final commit is in, {field, value, ...}, 1 if these are all fields}, or the ms that
+--   are left of another's lease
+-- With: _fields _rooms
 
 local token, event, channel = ARGV[4], ARGV[5], ARGV[6]
 local meta = call('HMGET', META, 'run', 'ends', 'event', 'renew')
@@ -41,4 +42,6 @@ else
 end
 if run ~= token then return left end
 call('LREM', MAILBOX, 0, line)
-return {call('HGET', META, 'ver'), call('ZSCORE', ENDED, event) and 1 or 0, call('HGETALL', STATE)}
+local state = call('HMGET', META, 'ver', 'bytes', 'many')
+local fields, all = read_fields(ARGV[7], state[2], state[3])
+return {state[1], call('ZSCORE', ENDED, event) and 1 or 0, fields, all}
