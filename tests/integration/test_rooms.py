@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from manyhands import keys
+from manyhands.settings import Settings
+from manyhands.store.redis_store import RedisStore
+from manyhands.store.rooms import RoomTake, RoomTaken
 from support.browser import Tab
 from support.fleet import Fleet
 from support.processes import Processes
@@ -272,19 +276,21 @@ def test_the_room_of_a_killed_worker_is_free_when_its_lease_has_ended(
     assert second.call("read", room)["result"].keys() == {"keeper", "kept", "n"}
 
 
-@pytest.mark.parametrize("handler", ["count", "count_async"])
+@pytest.mark.parametrize("handler", ["count", "count_async", "count_unawaited"])
 def test_a_handler_that_waits_for_a_room_can_be_cancelled(
-    fleet_of: FleetOf, tmp_path: Path, room: str, handler: str
+    open_tab: Open, room: str, handler: str, fleet: Fleet
 ) -> None:
-    fleet = fleet_of(app=APP, workers=1, environ={"MANYHANDS_TURN_LIMIT": "60"})
-    first, second = fleet.tab(), fleet.tab()
-    told = tmp_path / "told"
-    keeping = first.fire("keep", [room, str(told)])
-    wait_until(lambda: Path(f"{told}.has").exists(), 10, "the room's keeper")
-    n = second.fire(handler, room)
-    second.wait_accepted(n)
-    second.cancel(n)
-    assert second.wait_done(n)["error"]["code"] == "cancelled"
-    told.touch()
-    assert first.wait_done(keeping)["ok"]
-    assert second.call("read", room)["result"].get("n") is None
+    environ = fleet.processes.environ
+    settings = Settings(redis_url=environ["REDIS_URL"], namespace=environ["MANYHANDS_NAMESPACE"], lease=60)
+    with contextlib.closing(RedisStore(settings)) as store:
+        taken = RoomTake(keys.room(room), "of-the-test", "event")
+        assert isinstance(store.rooms.take(taken), RoomTaken)
+        tab = open_tab()
+        n = tab.fire(handler, room)
+        # It waits beside the session's next event.
+        tab.wait_accepted(n)
+        assert tab.call("join", f"{room}.other")["ok"]
+        tab.cancel(n)
+        assert tab.wait_done(n)["error"]["code"] == "cancelled"
+        store.rooms.leave(taken)
+    assert open_tab(1).call("read", room)["result"] == {}

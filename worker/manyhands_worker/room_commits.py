@@ -63,8 +63,11 @@ class RoomsOfRun:
         """Tell whether a flush would do anything."""
         return any(room.has_news(self._parts.settings.turn_limit) for room in self.open)
 
-    def wake(self) -> None:
-        """Let the handler, where it waits for a room, look whether it is to go on waiting."""
+    def interrupt(self) -> None:
+        """Let the handler, where it waits for a room, find out that it is cancelled or lost."""
+        if any(room.is_waited_for for room in list(self._rooms.values())):
+            # Also of an async handler, whose task can't be cancelled while it holds up the event loop.
+            self._run.root.cancel()
         self._parts.lines.wake(self._run.token)
 
     def lose(self) -> None:
@@ -72,7 +75,7 @@ class RoomsOfRun:
         for room in self.open:
             if room.root is not None:
                 room.root.give_up()
-        self.wake()
+        self.interrupt()
 
     def settle(self, ending: Ending) -> bool:
         """Commit to all rooms, and wait for it; False where the run has been given up. Call with its lock held."""

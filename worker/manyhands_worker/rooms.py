@@ -70,6 +70,11 @@ class RoomOfRun:
         """Whether the handler has it, and has not ended."""
         return self.root is not None and not self.has_ended
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a thread waits until the run has it."""
+        return self._taking_it.locked()
+
     # --- for the handler ---
 
     def node(self) -> Node:

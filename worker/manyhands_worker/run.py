@@ -231,7 +231,7 @@ class Run:
             # An async handler is stopped where it awaits, a plain one where it looks at its state.
             (self.stop_task or self.root.cancel)()
             if self.rooms is not None:
-                self.rooms.wake()
+                self.rooms.interrupt()
 
     def refresh(self, refresh: Refresh) -> None:
         """Bring in what others have changed; what this run has assigned and not yet committed stays."""

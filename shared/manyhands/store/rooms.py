@@ -2,7 +2,8 @@
 
 A room has its own lease, which one run holds at a time; those who wait for it are served in their order. It is named
 by `manyhands.keys.room`. What is the same for a room and a session, `Store.keep`, `updates_since`, `read` and
-`refresh_all`, takes either. Times are the store's own. Every method raises `Unavailable` when the store does not answer.
+`refresh_all`, takes either. Times are the store's own. Every method raises `Unavailable` when the store does not
+answer.
 """
 
 from __future__ import annotations
