@@ -132,11 +132,11 @@ def die_before_the_session_commits(state, payload):
     room, path = payload
     mh.shared(room)["n"] = (mh.shared(room)["n"] or 0) + 1
     state["runs"] = "once"
-    state["bomb"] = _Bomb(Path(path))
+    return _Bomb(Path(path))
 
 
 class _Bomb:
-    """Is encoded when the session's changes are: after its rooms' commits."""
+    """Is encoded with the session's final commit: after those of its rooms."""
 
     def __init__(self, path):
         self.path = path
