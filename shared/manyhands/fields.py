@@ -69,6 +69,11 @@ class Whole:
         self.content = content
 
 
+def kind_of(value: object) -> str:
+    """Name the type of a leaf, for errors."""
+    return "dict" if type(value) is Whole else type(value).__name__
+
+
 #: Nested dicts whose leaves are `Stored`.
 Tree = dict[str, Any]
 

@@ -35,8 +35,9 @@ MAX_DEPTH = 32
 MUTATION = "mutation"
 #: The number of a computed value that nothing in this event has made outdated.
 _SUSPECTED = 0
-#: Types whose values are compared before a computed value is written again.
+#: Types of computed values that are compared with what was there: what is the same isn't written again.
 _SIMPLE = (type(None), bool, int, float, str, bytes)
+_COMPARED = (*_SIMPLE, list, tuple, set, frozenset)
 
 
 class Reactions:
@@ -93,6 +94,8 @@ class Live:
         #: Outdated computed values, each with the number of what made it so. Guarded by the state's lock.
         self.outdated: dict[Path, int] = {}
         self._numbers = itertools.count(1)
+        #: Those that failed for a commit: at which number, and how.
+        self._failed: dict[Path, tuple[int, ComputedFailed]] = {}
         #: Who computes what at this moment: a function that reads its own value gets the old one.
         self._computing: set[tuple[int, Path]] = set()
         #: The subscribers that are at work, the outermost first.
@@ -210,7 +213,7 @@ class Live:
         """
         if name in self._reactions.computed_names:
             one = self._reactions.by_path.get((*node.path, name))
-            if one is not None and (one.path in self.outdated or name not in node.data):
+            if one is not None and (one.path in self.outdated or not self._is_there(node, name)):
                 self._compute(one)
 
     def freshen_all(self) -> None:
@@ -223,13 +226,25 @@ class Live:
         """Compute all that is outdated, before a commit; what fails keeps its value, and is given back."""
         failed: list[ComputedFailed] = []
         for one in self._reactions.computed if self.outdated else ():
-            if one.path in self.outdated:
-                try:
-                    with self._shared.undisturbed():
-                        self._compute(one)
-                except ComputedFailed as error:
-                    failed.append(error)
+            number = self.outdated.get(one.path)
+            if number is None:
+                continue
+            before = self._failed.get(one.path)
+            if before is not None and before[0] == number:
+                # Nothing that it depends on was assigned since.
+                failed.append(before[1])
+                continue
+            try:
+                with self._shared.undisturbed():
+                    self._compute(one)
+            except ComputedFailed as error:
+                self._failed[one.path] = (number, error)
+                failed.append(error)
         return failed
+
+    def _is_there(self, node: Node, name: str) -> bool:
+        with self._shared.lock:
+            return name in node.data
 
     def suspect_all(self) -> None:
         """Compute every value with the next commit: the session was begun by another version of the app.
@@ -279,6 +294,8 @@ class Live:
                 node.write(one.path[-1], value)
 
     def _is_same(self, node: Node, name: str, value: Any) -> bool:
+        if not isinstance(value, _COMPARED):
+            return False
         try:
             before = unwrapped(node.read(name))
             if type(before) is not type(value):

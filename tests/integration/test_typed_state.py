@@ -204,3 +204,11 @@ def test_a_session_that_an_older_version_began_gets_computed_values_with_its_nex
     assert as_dict(tab.call("nothing")) == {"double": 4}
     assert as_dict(tab.call("nothing")) == {}
     assert as_dict(tab.call("increment")) == {"counter": 3, "double": 6}
+
+
+def test_a_detached_handler_computes_from_what_other_events_have_assigned_meanwhile(tab: Tab) -> None:
+    n = tab.fire("slow_rename", ["Eve", "Zoe", "Amy", "Ida"])
+    tab.wait_for(lambda: tab.state["user"]["first"] == "Eve")
+    assert as_dict(tab.call("marry", "King"))["user.full_name"] == "Eve King"
+    assert tab.wait_done(n, 20)["result"] == "Ida King: 1"
+    assert (tab.state["user"]["full_name"], tab.state["title"]) == ("Ida King", "Ida King: 1")

@@ -422,3 +422,23 @@ def test_a_computed_value_may_be_declared_and_then_its_type_is_checked() -> None
     assert state.tax == 0.5
     with pytest.raises(ComputedFailed, match=r'total raised SchemaViolation: state\["total"\] is declared as int'):
         state["total"]
+
+
+def test_one_that_failed_is_not_tried_again_by_commits_before_something_it_depends_on_is_assigned() -> None:
+    calls: list[Any] = []
+
+    @mh.computed("a")
+    def inverse(state: Any) -> float:
+        calls.append(state["a"])
+        return 1 / float(state["a"])
+
+    root = finish({"a": 1, "b": 1})()
+    calls.clear()
+    root.state["a"] = 0
+    first = root.settle()
+    root.state["b"] = 2
+    assert root.settle() == first
+    assert calls == [0]
+    root.state["a"] = 2
+    assert root.settle() == []
+    assert root.state["inverse"] == 0.5

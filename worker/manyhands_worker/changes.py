@@ -9,7 +9,7 @@ from typing import Any
 
 from manyhands import codec
 from manyhands.errors import DamagedValue, NotSerialisable, Unavailable
-from manyhands.fields import Op, build_tree, count_dicts_above, encode_assignment, encode_public, is_dict
+from manyhands.fields import Op, build_tree, count_dicts_above, encode_assignment, encode_public, is_dict, kind_of
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path, encode_path, is_public
 from manyhands.references import Content, is_large
@@ -98,7 +98,7 @@ def _encode(
     size = sum(len(one.data) for one in contents) or sum(len(value) for _, _, value in ops)
     if size > max_value:
         cure = f"assign at most {show_size(max_value)} at once, or set MANYHANDS_MAX_VALUE"
-        raise NotSerialisable(path, f"a {type(mutation.value).__name__} of {show_size(size)}", cure)
+        raise NotSerialisable(path, f"a {kind_of(mutation.value)} of {show_size(size)}", cure)
     changes.ops += ops
     changes.contents += contents
     if is_public(path):
@@ -116,7 +116,7 @@ def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) 
         with contextlib.suppress(RuntimeError):
             return encode_assignment(path, value, over_dict=in_defaults, dicts_above=dicts_above)
     cure = "it kept changing while it was stored; assign a copy, or change it less often"
-    raise NotSerialisable(path, f"a {type(value).__name__} that never stood still", cure)
+    raise NotSerialisable(path, f"a {kind_of(value)} that never stood still", cure)
 
 
 def _view_of(ops: Sequence[tuple[str, bytes, bytes]]) -> bytes:

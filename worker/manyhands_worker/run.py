@@ -258,6 +258,9 @@ class Run:
                 self._encode()
 
     def _encode(self) -> None:
+        if self.root.live is not None and self.began is not None:
+            with capturing(self.output):
+                self._outdated = self.root.settle()
         mutations = self.root.take()
         if not mutations:
             return
@@ -270,9 +273,6 @@ class Run:
         self._encoded.add(changes)
 
     def _take(self) -> Changes:
-        if self.root.live is not None and self.began is not None:
-            with capturing(self.output):
-                self._outdated = self.root.settle()
         self._encode()
         changes, self._encoded = self._encoded, Changes()
         self._errors += changes.errors
