@@ -127,9 +127,10 @@ class Live:
 
     def after(self, noticed: Sequence[Noticed]) -> None:
         """Call the subscribers. Call without the lock."""
-        for one in noticed:
-            with self._shared.lock:
-                value = self._value(self._root, one.subscription.path)
+        with self._shared.lock:
+            # All of them before the first is called, which may assign something else.
+            values = [self._value(self._root, one.subscription.path) for one in noticed]
+        for one, value in zip(noticed, values, strict=True):
             if value is not MISSING or one.previous is not MISSING:
                 self._tell(one.subscription, _or_none(one.previous), _or_none(value))
 

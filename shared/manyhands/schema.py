@@ -10,6 +10,7 @@ whether the value is allowed, and how it lies in the state:
 
 from __future__ import annotations
 
+import enum
 import inspect
 import sys
 import types
@@ -39,6 +40,8 @@ class Field:
     #: A dict assigned to it is one value.
     is_whole: bool = False
     default: Any = NOTHING
+    #: Classes of which a value needs no further look.
+    exact: frozenset[type] = frozenset()
 
     @property
     def is_optional(self) -> bool:
@@ -46,7 +49,7 @@ class Field:
         return type(None) in _alternatives(self.annotation)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Schema:
     """What one class declares."""
 
@@ -68,15 +71,19 @@ class Schema:
             waiting += below
         return list(found.values())
 
-    def with_defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Lay what `init_state` was given over what the class bodies say."""
+    def with_defaults(self, given: Mapping[str, Any], above: tuple[Schema, ...] = ()) -> dict[str, Any]:
+        """Lay what `init_state` was given over what the class bodies say. Raises `AppError` for an endless schema."""
+        if self in above:
+            inner = f"declare the inner one as {self.name} | None"
+            raise AppError(f"a {self.name} holds another {self.name} without end; {inner}")
+        above = (*above, self)
         values: dict[str, Any] = {}
         for one in self.fields.values():
             value = given.get(one.name, one.default)
             if one.below and isinstance(value, Mapping):
-                value = one.below.with_defaults(value)
+                value = one.below.with_defaults(value, () if one.name in given else above)
             elif one.below and value is NOTHING and not one.is_optional:
-                value = one.below.with_defaults({})
+                value = one.below.with_defaults({}, above)
             if value is not NOTHING:
                 values[one.name] = value
         return {**values, **{name: value for name, value in given.items() if name not in values}}
@@ -101,7 +108,7 @@ class Schema:
             if not isinstance(value, Mapping):
                 raise self._violation(declared, value, above())
             return declared.below.checked_dict(plain(value), (*above(), declared.name))
-        if type(value) is declared.annotation and not declared.is_whole:
+        if type(value) in declared.exact:
             return value
         value = plain(value)
         is_one_value = declared.is_whole and isinstance(value, Mapping)
@@ -139,7 +146,12 @@ def make_schema(kind: type[Handle], defaults: Callable[[type[Handle], str], Any]
         for name, annotation in _hints(one).items():
             below = _schema_class(annotation, f"{one.__name__}.{name}")
             schema.fields[name] = Field(
-                name, annotation, made(below) if below else None, _mentions_dict(annotation), defaults(one, name)
+                name,
+                annotation,
+                made(below) if below else None,
+                _mentions_dict(annotation),
+                defaults(one, name),
+                _exact(annotation),
             )
         return schema
 
@@ -230,6 +242,12 @@ def _mentions_dict(annotation: Any) -> bool:
         if is_typeddict(origin) or (isinstance(origin, type) and issubclass(origin, Mapping)):
             return not issubclass(origin, Handle)
     return False
+
+
+def _exact(annotation: Any) -> frozenset[type]:
+    # What remains, such as `list[int]`, typed dicts and protocols, typeguard looks at.
+    plain_classes = (one for one in _alternatives(annotation) if type(one) in (type, enum.EnumType))
+    return frozenset(one for one in plain_classes if not issubclass(one, Mapping))
 
 
 def _mismatch(value: Any, annotation: Any) -> str:

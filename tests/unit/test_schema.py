@@ -272,3 +272,27 @@ def test_a_schema_may_be_derived_from_another() -> None:
 def test_a_schema_leaves_untyped_states_as_they_are() -> None:
     typed()
     assert mh.State._schema is None
+
+
+class Tree(mh.State):
+    value: int = 0
+    below: Tree | None = None
+
+
+class Endless(mh.State):
+    below: Endless
+
+
+def test_a_schema_may_name_itself_where_none_may_stand() -> None:
+    root = begun({"below": {"below": {"value": 1}}}, Tree)
+    state = root.state
+    assert isinstance(state, Tree)
+    assert state.below is not None
+    assert state.below.below is not None
+    assert state.to_dict() == {
+        "value": 0, "below": {"value": 0, "below": {"value": 1, "below": None}},
+    }  # fmt: skip
+    with pytest.raises(SchemaViolation, match=r'state\["below"\]\["below"\]\["value"\] is declared as int by Tree'):
+        state.below.below.value = "x"  # type: ignore[assignment]
+    with pytest.raises(AppError, match=r"a Endless holds another Endless without end; .* as Endless \| None"):
+        mh.init_state({}, Endless)
