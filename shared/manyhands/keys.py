@@ -90,10 +90,14 @@ class Keys:
         """Hash: how many fields refer to each of the large ones."""
         return f"{self.partition(session)}{session}:held"
 
+    def info(self, session: str) -> str:
+        """String: what the handshake said that began the session."""
+        return f"{self.partition(session)}{session}:info"
+
     def of_session(self, session: str) -> list[str]:
         """Give every key that a session can have, in the order in which its scripts are given them."""
         kinds = (self.meta, self.state, self.mailbox, self.log, self.ended, self.detached)
-        more = (self.touched, self.cancels, self.answers, self.index, self.large, self.held)
+        more = (self.touched, self.cancels, self.answers, self.index, self.large, self.held, self.info)
         return [kind(session) for kind in (*kinds, *more)]
 
     def updates(self, session: str) -> str:

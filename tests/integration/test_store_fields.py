@@ -105,3 +105,23 @@ def test_a_state_that_was_emptied_and_written_again_expires_with_its_session(sta
     state.check()
     assert state.has_index
     assert state.client.pttl(state.keys.state("s")) > 0
+
+
+def test_updates_and_outcomes_rest_half_an_hour_after_the_last_event_and_the_state_stays(state: Fields) -> None:
+    update, outcome = (b"h" * 17, b"tail"), b"outcome"
+    state.store.commit(Commit("s", "token", 1, Ending.FINAL, client="c", n=1, update=update, outcome=outcome))
+    lives = {key: state.client.pttl(key) for key in (state.keys.log("s"), state.keys.ended("s"), state.keys.meta("s"))}
+    assert list(lives.values())[:2] == [pytest.approx(1_800_000, abs=60_000)] * 2
+    assert lives[state.keys.meta("s")] > 80_000_000
+    # As they do when they have rested.
+    state.client.delete(state.keys.log("s"), state.keys.ended("s"))
+    assert state.store.updates_since("s", 0) is None
+    assert state.store.updates_since("s", 1) == []
+    state.store.accept([Letter("s", "c", 2, b"body")])
+    assert state.store.begin("s", "next")
+    state.store.commit(Commit("s", "next", 1, Ending.FINAL, client="c", n=2, update=update, outcome=outcome))
+    assert len(state.store.updates_since("s", 1) or ()) == 1
+
+
+def test_what_is_known_of_a_session_is_kept_in_the_form_that_takes_least(state: Fields) -> None:
+    assert state.client.object("encoding", state.keys.meta("s")) in (b"listpack", b"ziplist")

@@ -1,6 +1,6 @@
 """Redis commands as the bytes that a socket takes (RESP2), packed without a call per argument where it counts.
 
-A script call names the fourteen keys of its session. They are packed once for each session that is at work; redis-py
+A script call names the fifteen keys of its session. They are packed once for each session that is at work; redis-py
 would spell and pack all of them for every event.
 """
 
@@ -17,7 +17,7 @@ from manyhands.store.scripts_loader import Script
 Part = bytes | str | int
 
 #: Keys of a session's scripts.
-KEYS = 14
+KEYS = 15
 
 
 #: Its annotation wants exactly one part.

@@ -15,6 +15,7 @@ from manyhands.settings import Settings
 from manyhands.store import limits, replies, waiting
 from manyhands.store.commands import Part, SessionCommands, pack, pack_script
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Waiting, Welcome
+from manyhands.store.info import encode_info
 from manyhands.store.line import Lines
 from manyhands.store.redis_client import connect
 from manyhands.store.redis_large import RedisLarge
@@ -82,7 +83,7 @@ class RedisStore(RedisLarge):
 
     def create(self, session: Session) -> None:
         """Create a session. Repeating it changes nothing."""
-        info = msgpack.packb([dict(session.headers), dict(session.cookies)])
+        info = encode_info(session.headers, session.cookies)
         self._run("create", session.id, session.defaults, session.version, info)
 
     def delete(self, session: str) -> None:

@@ -11,6 +11,7 @@ import msgpack
 from manyhands.errors import LargeMissing, TurnLost
 from manyhands.store import limits
 from manyhands.store.contract import Fields, Receipt, Session, Verdict
+from manyhands.store.info import decode_info
 from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn, Wanted
 
 #: The head of a letter: runs lost, n, length of queue, length of client. See _session.lua.
@@ -33,7 +34,7 @@ def pack_wanted(wanted: Wanted) -> bytes:
 
 def read_session(session: str, defaults: bytes, version: bytes, info: bytes) -> Session:
     """Read what a session was created with."""
-    headers, cookies = msgpack.unpackb(info)
+    headers, cookies = decode_info(info)
     return Session(session, defaults.decode(), version.decode(), headers, cookies)
 
 

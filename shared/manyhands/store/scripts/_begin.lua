@@ -10,7 +10,7 @@ end
 
 -- Begins the first letter of the mailbox under a token. `known`: the version of the fields that the caller has; `brief`:
 -- whether it knows what the session was created with; `began`: whether the handler begins at once; `wanted`: what it wants
--- of a large state; `meta`: fence, ver, loose, asked, bytes, many, defaults, version, info, arrow.
+-- of a large state; `meta`: fence, ver, loose, asked, bytes, many, defaults, version, arrow.
 local function begin_first(token, known, brief, began, wanted, meta)
   -- While runs are detached, each event is to see what they write meanwhile.
   local alone = not meta[3] or meta[3] == '0'
@@ -35,7 +35,7 @@ local function begin_first(token, known, brief, began, wanted, meta)
   local fields, all, cancelled = false, 1, 0
   if meta[2] ~= known then fields, all = read_fields(wanted, meta[5], meta[6]) end
   if meta[4] == '1' then cancelled = call('SISMEMBER', CANCELS, event_key(client, n)) end
-  local about = not brief and {meta[7], meta[8], meta[9]}
+  local about = not brief and {meta[7], meta[8], call('GET', INFO)}
   return {fence, string.byte(first) + 1, client, whole(n), body, meta[2], about, cancelled, fields, ahead, queue,
-    all, meta[10] or false}
+    all, meta[9] or false}
 end

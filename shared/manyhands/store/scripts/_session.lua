@@ -2,7 +2,7 @@
 -- the script's head names.
 --
 -- KEYS, the same for every script of a session:
---   1 meta      hash: id, defaults, version (of the app), info (headers and cookies); seq, ver (counts commits that
+--   1 meta      hash: id, defaults, version (of the app); seq, ver (counts commits that
 --               changed fields), fence, run (token of the run that holds the turn, or ''), began (token of the latest run
 --               whose handler began), taken (letters that the worker of the turn has, the running one included), rung
 --               (ms of the ring that is out and, unless it is the common one, its queue; or 0), near (queue and channel
@@ -27,11 +27,12 @@
 --               without reading the others
 --  13 large     hash: digest and number of a chunk -> bytes of a field that is too large for `state`
 --  14 held      hash: what is known of each of them, and of uploads; see _large.lua
+--  15 info      string: headers and cookies. Beside `meta`, which takes a third of the memory while all its values are short
 -- ARGV begins for all with: 1 session, 2 life of a session in ms, 3 length of a lease in ms
 
 local META, STATE, MAILBOX, LOG, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DETACHED, TOUCHED, CANCELS, ANSWERS, BELLS, LEASES = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local INDEX, LARGE, HELD = KEYS[12], KEYS[13], KEYS[14]
+local INDEX, LARGE, HELD, INFO = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
 local SESSION, LIFE, LEASE = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local call = redis.call
 
@@ -48,11 +49,10 @@ local function mortal(key)
   call('PEXPIRE', key, whole(LIFE + LIFE / 32))
 end
 
--- Renews the life of all of a session's keys; each event asks, and every thirty-second of a life it is done, for so much
+-- Renews the life of a session's keys, but of `log` and `ended`, which rest sooner; each event asks, and every thirty-second of a life it is done, for so much
 -- longer than a life.
 local function renew_lives(due)
   if due and NOW < tonumber(due) then return end
-  for i = 1, 8 do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
-  for i = 12, 14 do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
+  for _, i in ipairs({1, 2, 3, 6, 7, 8, 12, 13, 14, 15}) do call('PEXPIRE', KEYS[i], whole(LIFE + LIFE / 32)) end
   call('HSET', META, 'renew', whole(NOW + LIFE / 32))
 end

@@ -9,12 +9,12 @@
 -- With: _letters _turns _fields _begin
 
 local meta = call('HMGET', META, 'id', 'run', 'renew', 'rung', 'began', 'fence', 'ver', 'loose', 'asked', 'bytes',
-  'many', 'defaults', 'version', 'info', 'arrow')
+  'many', 'defaults', 'version', 'arrow')
 if not meta[1] then return nil end
 silence(meta[4])
 
 local function begin_under(token)
-  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12], meta[13], meta[14], meta[15]}
+  local known = {meta[6], meta[7], meta[8], meta[9], meta[10], meta[11], meta[12], meta[13], meta[14]}
   return begin_first(token, '', ARGV[6] == '1', ARGV[5] == '1', ARGV[8], known)
 end
 

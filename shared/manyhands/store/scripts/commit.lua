@@ -26,7 +26,7 @@ local this = token .. ' ' .. k .. ' '
 
 local function begin_next(version, fence)
   return begin_first(next_token, known, true, true, ARGV[22],
-    {fence, version, meta[6], meta[7], meta[12], meta[13], nil, nil, nil, meta[14]})
+    {fence, version, meta[6], meta[7], meta[12], meta[13], nil, nil, meta[14]})
 end
 
 -- A repeated commit, sent again because its answer got lost, gets the same answer and writes nothing.

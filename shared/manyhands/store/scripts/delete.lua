@@ -9,4 +9,4 @@ local tokens = call('HKEYS', DETACHED)
 tokens[#tokens + 1] = meta[1] or nil
 for _, token in ipairs(tokens) do call('ZREM', LEASES, lease_of(token)) end
 silence(meta[2])
-return call('DEL', META, STATE, MAILBOX, LOG, ENDED, DETACHED, TOUCHED, CANCELS, ANSWERS, INDEX, LARGE, HELD)
+return call('DEL', META, STATE, MAILBOX, LOG, ENDED, DETACHED, TOUCHED, CANCELS, ANSWERS, INDEX, LARGE, HELD, INFO)

@@ -5,7 +5,7 @@
 --   {outcome, ...}, {missed update, ...} or nil, all fields or nil, the names of joined rooms or nil}
 -- With: _letters
 
-local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'info', 'c:' .. ARGV[4], 'rooms')
+local meta = call('HMGET', META, 'id', 'seq', 'defaults', 'version', 'c:' .. ARGV[4], 'rooms')
 if not meta[1] then return nil end
 renew_lives(nil)
 if ARGV[6] == '1' then call('HSET', META, 'arrow', '1') end
@@ -24,7 +24,7 @@ for _, one in ipairs(call('LRANGE', ENDED, 0, -1)) do
   if string.sub(one, 1, #mark) == mark then ended[#ended + 1] = string.sub(one, #mark + 1) end
 end
 
-local highest = string.match(meta[6] or '0', '^%d+')
+local highest = string.match(meta[5] or '0', '^%d+')
 local updates, fields = false, false
 local missed = ARGV[5] ~= '' and seq - tonumber(ARGV[5])
 if missed and missed >= 0 and missed <= call('LLEN', LOG) then
@@ -32,4 +32,4 @@ if missed and missed >= 0 and missed <= call('LLEN', LOG) then
 else
   fields = call('HGETALL', STATE)
 end
-return {seq, meta[3], meta[4], meta[5], highest, pending, ended, updates, fields, meta[7]}
+return {seq, meta[3], meta[4], call('GET', INFO), highest, pending, ended, updates, fields, meta[6]}
