@@ -7,8 +7,10 @@ many have come. They lie in the store, so a browser goes on with another gateway
 from __future__ import annotations
 
 import secrets
+from time import monotonic
 from typing import NoReturn
 
+import gevent
 from flask import Flask, Response, abort, jsonify, request
 
 from manyhands.references import CHUNK, DIGEST
@@ -20,6 +22,8 @@ from manyhands_gateway.http_sessions import HttpSessions
 
 #: Bytes that one `PUT` may bring.
 MOST_AT_ONCE = 4 * 2**20
+#: Seconds between two chunks at most, however long one took to come.
+LONGEST_PAUSE = 0.01
 #: Seconds after which a browser should begin another upload where its session has too many.
 FULL_RETRY_AFTER = 10
 
@@ -71,6 +75,7 @@ class Uploads:
     def _write(self, session: str, upload: bytes, found: Upload) -> int:
         received, rest = found.received, MOST_AT_ONCE
         while received < found.size and rest > 0:
+            began = monotonic()
             chunk = _read_chunk(min(CHUNK, found.size - received))
             if chunk is None:
                 break
@@ -81,6 +86,8 @@ class Uploads:
                 # Somebody else writes the same upload.
                 return come
             received, rest = come, rest - len(chunk)
+            # Half of the time is others'.
+            gevent.sleep(min(monotonic() - began, LONGEST_PAUSE))
         return received
 
 

@@ -5,6 +5,7 @@ import random
 import threading
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 import manyhands as mh
@@ -85,3 +86,11 @@ def hold_text(state, payload):
     if not state["holding"]:
         state["holding"] = True
         threading.Event().wait()
+
+
+def table(state, payload):
+    state["table"] = pd.DataFrame({"a": np.arange(payload, dtype="f8")})
+
+
+def read_table(state):
+    return float(state["table"]["a"].sum())
