@@ -102,6 +102,14 @@ TABLES: dict[str, tuple[Sequence[str], Callable[[Found], list[str]]]] = {
         ["events so far", "Redis' memory of the session, KB"],
         lambda point: [f"{point['events']:,}", f"{point['kb_per_session']:.1f}"],
     ),
+    "resting": (["session", "Redis' memory, bytes"], lambda point: [point["session"], f"{point['bytes']:,}"]),
+    "untouched": (
+        ["beside the counter the session holds", "click to update, ms", "redis, µs", "workers, µs", "ratios"],
+        lambda point: [
+            point["holds"], f"{point['click_ms']:.2f}", f"{point['redis_us']:.0f}", f"{point['workers_us']:.0f}",
+            " · ".join(f"{point[f'{kind}_ratio']:.2f}" for kind in ("click_ms", "redis_us", "workers_us")),
+        ],
+    ),
     "values": (
         ["value", "pickled, bytes", "stored, bytes", "its view beside it, bytes"],
         lambda point: [point["value"], *(f"{point[name]:,}" for name in ("pickled", "stored", "view"))],

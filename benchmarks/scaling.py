@@ -24,6 +24,8 @@ from typing import Any
 
 import connections as connections_benchmark
 import fan_out as fan_out_benchmark
+import resting as resting_benchmark
+import untouched as untouched_benchmark
 from connections import memory_of
 from crowd import Member, allow_files, gather
 from deployment import ROOT, Deployment
@@ -131,6 +133,18 @@ def fan_out(scale: Scale) -> list[Point]:
         return asyncio.run(fan_out_benchmark.measure(deployment, 1000, [1.0, 10.0], 2 if scale.quick else 15))
 
 
+def untouched(scale: Scale) -> list[Point]:
+    """A click in sessions that hold much beside what it looks at."""
+    with Deployment(workers=1, app=untouched_benchmark.APP) as deployment:
+        return untouched_benchmark.measure(deployment, *((3, 50) if scale.quick else (20, 200)))
+
+
+def resting(_scale: Scale) -> list[Point]:
+    """Bytes of an idle session in Redis."""
+    with Deployment(workers=1) as deployment:
+        return resting_benchmark.measure(deployment)
+
+
 #: In this order, since `load` needs what `sessions` finds. With each, the command that measures some of it alone.
 MEASUREMENTS: dict[str, tuple[Callable[[Scale], list[Point]], str]] = {
     "sessions": (sessions, "python benchmarks/throughput.py --sessions 200"),
@@ -139,6 +153,8 @@ MEASUREMENTS: dict[str, tuple[Callable[[Scale], list[Point]], str]] = {
     "fan_out": (fan_out, "python benchmarks/fan_out.py"),
     "connections": (connections, "python benchmarks/connections.py"),
     "memory": (memory, "python benchmarks/scaling.py --only memory"),
+    "resting": (resting, "python benchmarks/resting.py"),
+    "untouched": (untouched, "python benchmarks/untouched.py"),
 }
 
 

@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 from deployment import Deployment
 
@@ -28,21 +29,34 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=200)
     arguments = parser.parse_args()
     with Deployment(workers=1, app=APP) as deployment:
-        tabs = {name: deployment.enter_context(Tab(deployment.url, subprotocol=MSGPACK)) for name in HELD}
-        for name, event in HELD.items():
-            if event is not None:
-                assert tabs[name].call(*event, timeout=60)["ok"]
-            click(tabs[name], 50)
-        times: dict[str, list[float]] = {name: [] for name in HELD}
-        cpu = {name: dict.fromkeys(("redis", "workers"), 0.0) for name in HELD}
-        for _ in range(arguments.rounds):
-            for name, tab in tabs.items():
-                before = deployment.cpu()
-                times[name] += click(tab, arguments.clicks)
-                after = deployment.cpu()
-                for kind in cpu[name]:
-                    cpu[name][kind] += after[kind] - before[kind]
-    show(times, cpu)
+        points = measure(deployment, arguments.rounds, arguments.clicks)
+    for point in points:
+        print(*(f"{name} {one if isinstance(one, str) else round(one, 2)}" for name, one in point.items()), sep="; ")
+
+
+def measure(deployment: Deployment, rounds: int, clicks: int) -> list[dict[str, Any]]:
+    """Click in each session in turn. Ratios are to the session that holds nothing else."""
+    tabs = {name: deployment.enter_context(Tab(deployment.url, subprotocol=MSGPACK)) for name in HELD}
+    for name, event in HELD.items():
+        if event is not None:
+            assert tabs[name].call(*event, timeout=60)["ok"]
+        click(tabs[name], 50)
+    times: dict[str, list[float]] = {name: [] for name in HELD}
+    cpu = {name: dict.fromkeys(("redis", "workers"), 0.0) for name in HELD}
+    for _ in range(rounds):
+        for name, tab in tabs.items():
+            before = deployment.cpu()
+            times[name] += click(tab, clicks)
+            after = deployment.cpu()
+            for kind in cpu[name]:
+                cpu[name][kind] += after[kind] - before[kind]
+    points: list[dict[str, Any]] = []
+    for name, taken in times.items():
+        point = {"click_ms": 1000 * statistics.median(taken)}
+        point |= {f"{kind}_us": 1e6 * seconds / len(taken) for kind, seconds in cpu[name].items()}
+        ratios = {f"{key}_ratio": one / (points[0] if points else point)[key] for key, one in point.items()}
+        points.append({"holds": name, **point, **ratios})
+    return points
 
 
 def click(tab: Tab, times: int) -> list[float]:
@@ -53,20 +67,6 @@ def click(tab: Tab, times: int) -> list[float]:
         assert tab.call("increment")["ok"]
         taken.append(time.perf_counter() - began)
     return taken
-
-
-def show(times: dict[str, list[float]], cpu: dict[str, dict[str, float]]) -> None:
-    """Print a row for each session, with what it costs beside the one that holds nothing else."""
-    print("| the session holds | click to update, ms | redis, µs | workers, µs | ratios |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    rows = {
-        name: [1000 * statistics.median(times[name]), *(1e6 * cpu[name][kind] / len(times[name]) for kind in cpu[name])]
-        for name in times
-    }
-    first = next(iter(rows.values()))
-    for name, row in rows.items():
-        ratios = ", ".join(f"{one / base:.2f}" for one, base in zip(row, first, strict=True))
-        print(f"| {name} | {row[0]:.2f} | {row[1]:.0f} | {row[2]:.0f} | {ratios} |")
 
 
 if __name__ == "__main__":
