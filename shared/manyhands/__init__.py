@@ -5,6 +5,7 @@ from manyhands.errors import Cancelled, ManyHandsError
 from manyhands.rooms import Session, shared
 from manyhands.state import State
 from manyhands.types.files import pack_bytes, pack_file
+from manyhands.types.pages import table_page
 from manyhands.types.registered import register_type
 
 #: The name by which Writer Framework calls it.
@@ -24,4 +25,5 @@ __all__ = [
     "register_type",
     "session_verifier",
     "shared",
+    "table_page",
 ]

@@ -103,6 +103,7 @@ def test_a_new_app_begins_with_nothing_declared() -> None:
 def test_what_an_app_imports_is_exactly_this() -> None:
     declaring = ["computed", "init_handlers", "init_state"]
     values = ["pack_bytes", "pack_file", "property", "register_type", "session_verifier"]
-    assert mh.__all__ == ["Cancelled", "ManyHandsError", "State", *declaring, *values]
+    classes, tables = ["Cancelled", "ManyHandsError", "Session", "State"], ["shared", "table_page"]
+    assert mh.__all__ == [*classes, *declaring, *values, *tables]
     assert mh.property is mh.computed
     assert mh.init_handlers([]) is None

@@ -152,7 +152,7 @@ def test_the_public_names_are_these() -> None:
     assert set(manyhands.__all__) == {
         *("init_state", "init_handlers", "session_verifier"),
         *("computed", "property"),
-        *("register_type", "pack_bytes", "pack_file"),
+        *("register_type", "pack_bytes", "pack_file", "table_page"),
         *("State", "Cancelled", "ManyHandsError"),
         *("shared", "Session"),
     }

@@ -246,10 +246,11 @@ class RoomOfRun:
 
     def _changes(self) -> Changes:
         assert self.root is not None
-        changes = encode_changes(
-            self.root.take(), {}, any_defaults=False,
-            refer=self._values.refer, max_value=self._parts.settings.max_value,
-        )  # fmt: skip
+        with self._run.showing():
+            changes = encode_changes(
+                self.root.take(), {}, any_defaults=False,
+                refer=self._values.refer, max_value=self._parts.settings.max_value,
+            )  # fmt: skip
         self._run.note_errors(
             [NotSerialisable((f"@{self.name}", *one.path), one.kind, one.cure) for one in changes.errors]
         )

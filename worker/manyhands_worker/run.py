@@ -264,7 +264,7 @@ class Run:
         mutations = self.root.take()
         if not mutations:
             return
-        with self._showing(), kept_apart():
+        with self.showing(), kept_apart():
             changes = encode_changes(
                 mutations, self._defaults,
                 any_defaults=self._dev, refer=self._values.refer, max_value=self._max_value,
@@ -283,7 +283,8 @@ class Run:
         """Write once more what the store has lost of the last commit; False where it is not at hand."""
         return self._values.hold_again(self._contents, missing)
 
-    def _showing(self) -> AbstractContextManager[None]:
+    def showing(self) -> AbstractContextManager[None]:
+        """Show, meanwhile, what is encoded as the browsers of its session want it."""
         return shown_as_arrow() if self.turn.arrow else nullcontext()
 
     def _commit(
@@ -326,7 +327,7 @@ class Run:
         result = b"\xc0"
         try:
             codec.check_value(ended.result, ("result",))
-            with self._showing():
+            with self.showing():
                 result = codec.encode(codec.view(ended.result), ("result",))
             if len(result) > MAX_RESULT:
                 kind = f"a {type(ended.result).__name__} of {show_size(len(result))}"

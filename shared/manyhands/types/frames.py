@@ -37,12 +37,17 @@ def _unpack_frame(packed: Any) -> Any:
     return frame
 
 
+def show_label(label: Any) -> str:
+    """Give the text by which browsers know a column."""
+    return "/".join(map(str, label)) if isinstance(label, tuple) else str(label)
+
+
 def _view_frame(frame: Any) -> object:
     head = frame.head(MOST_ROWS)
     public = [place for place, label in enumerate(frame.columns) if is_public(label)]
     columns = [view_column(head.iloc[:, place].array) for place in public]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(head))]
-    labels = ["/".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns[public]]
+    labels = [show_label(label) for label in frame.columns[public]]
     shown = {"columns": labels, "rows": rows, "length": len(frame)}
     return add_arrow(shown, lambda pa: [pa.array(frame.iloc[:, place], from_pandas=True) for place in public])
 
