@@ -68,14 +68,17 @@ class LargeValues:
         """Give the secret with which a session's digests are made."""
         with self._lock:
             known = self._secrets.get(session)
-        if known is None:
+        if known is not None:
+            return known
+        found = self._insist(lambda: self._store.secret(session))
+        if found is None:
             # Of a session that is gone nothing will be committed, whatever its digests are.
-            known = self._insist(lambda: self._store.secret(session)) or b"gone"
-            with self._lock:
-                self._secrets[session] = known
-                if len(self._secrets) > SECRETS:
-                    self._secrets.popitem(last=False)
-        return known
+            return b"gone"
+        with self._lock:
+            self._secrets[session] = found
+            if len(self._secrets) > SECRETS:
+                self._secrets.popitem(last=False)
+        return found
 
     def hold(self, session: str, contents: Sequence[Content]) -> None:
         """Write contents, before the commit that refers to them."""
