@@ -256,6 +256,27 @@ def test_a_handler_gets_the_bytes_that_were_uploaded(open_tab: Open, handler: st
     assert f"the upload '{files[0]['$upload']}' can't be used" in update["error"]["message"]
 
 
+def test_a_detached_handler_sends_large_values_too(open_tab: Open) -> None:
+    tab = open_tab()
+    n = tab.fire("text_and_wait", MIB)
+    tab.wait_for(lambda: "text" in tab.state)
+    assert tab.state["text"] == "a" * MIB
+    assert not tab.has_ended(n)
+    assert tab.call("cancel")["ok"]
+    assert tab.wait_done(n)["ok"]
+    assert tab.state["text"] == "b" * MIB
+
+
+def test_large_values_of_a_room_are_read_by_every_session(open_tab: Open) -> None:
+    first, second = open_tab(0), open_tab(1)
+    assert first.call("room_text", MIB)["ok"]
+    assert [one.call("room_length")["result"] for one in (first, second, second)] == [MIB] * 3
+    # What a session takes over is its own.
+    assert second.call("room_into_state")["ok"]
+    assert second.state["taken"] == {"text": "n" * 100_000}
+    assert open_tab(token=second.token).state["taken"] == {"text": "n" * 100_000}
+
+
 def test_a_result_may_be_large_but_not_of_any_size(open_tab: Open) -> None:
     tab = open_tab()
     assert tab.call("result", MIB - 5)["result"] == "x" * (MIB - 5)

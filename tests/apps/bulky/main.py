@@ -3,6 +3,7 @@
 import hashlib
 import random
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -94,3 +95,29 @@ def table(state, payload):
 
 def read_table(state):
     return float(state["table"]["a"].sum())
+
+
+def room_text(payload):
+    mh.shared("hall")["text"] = "r" * payload
+
+
+def room_length():
+    return len(mh.shared("hall")["text"])
+
+
+def room_into_state(state):
+    """Takes a part of a room over unread."""
+    mh.shared("hall")["nested"] = {"text": "n" * 100_000}
+    state["taken"] = mh.shared("hall")["nested"]
+
+
+def text_and_wait(state, payload):
+    """Assigns text, runs on until `cancel` is set, and assigns another one."""
+    state["text"] = "a" * payload
+    while not state["cancel"]:
+        time.sleep(0.02)
+    state["text"] = "b" * payload
+
+
+def cancel(state):
+    state["cancel"] = True
