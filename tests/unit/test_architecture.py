@@ -228,7 +228,7 @@ def client_words(pattern: str) -> set[str]:
 def test_the_client_spells_the_words_of_the_wire_as_the_wire_does() -> None:
     spelled = client_wire()
     assert spelled["SUBPROTOCOLS"] == {"json": SUBPROTOCOL_JSON, "msgpack": SUBPROTOCOL_MSGPACK}
-    assert (spelled["BYTES_KEY"], spelled["BLOB_KEY"]) == (BYTES_KEY, Key.BLOB)
+    assert [spelled[f"{name}_KEY"] for name in ("BYTES", "BLOB", "UPLOAD")] == [BYTES_KEY, Key.BLOB, Key.UPLOAD]
     for words in (Type, Close, Rejection, Failure):
         assert spelled[words.__name__].items() <= {one.name: one.value for one in words}.items()
     assert set(spelled["Type"]) == set(Type.__members__)

@@ -85,7 +85,7 @@ export class Bindings {
       if (write) stops.push(this.#watch(place.path, element, { call: () => write(this.#read(place)) }));
     } else if (!PARTS.includes(kind)) {
       const near = nearest(kind, [...EVENTS, ...BINDINGS, ...PARTS]);
-      warn("unknown_attribute", element, `has ${name}, which means nothing${near ? `; write wf-${near}` : ""}`);
+      warn("unknown_attribute", element, `has ${name}, which means nothing` + (near ? `; write wf-${near}` : ""));
     }
   }
 

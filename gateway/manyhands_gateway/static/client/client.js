@@ -7,7 +7,9 @@ import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { Firing } from "./fired.js";
 import { perFrame } from "./frames.js";
+import { Http } from "./http.js";
 import { Outbox } from "./outbox.js";
+import { upload } from "./files.js";
 import { parsePath } from "./paths.js";
 import { States } from "./states.js";
 import { clientId, keepToken, uniqueName } from "./storage.js";
@@ -33,6 +35,7 @@ export class Client {
   #states;
   #talk;
   #outbox;
+  #http;
 
   /** @param {Options} [options] */
   constructor({ url, session = "shared", protocol = "json", lifetime } = {}) {
@@ -41,13 +44,13 @@ export class Client {
     const prefix = url ? `manyhands:${address.host}${address.pathname}` : "manyhands";
     const name = uniqueName(prefix);
     const id = clientId(`${name}.client`);
-    const http = new URL(address.href.replace(/^ws/, "http"));
+    const token = keepToken(session, prefix, name);
+    this.#http = new Http(new URL(address.href.replace(/^ws/, "http")), token.get);
     /** Calls something in the next frame, together with what has changed. */
     this.soon = perFrame();
     this.lifetime = lifetime;
-    this.#states = new States(() => new Store((reference) => fetchBlob(reference, http), this.soon));
+    this.#states = new States(() => new Store((reference) => fetchBlob(reference, this.#http), this.soon));
     this.#outbox = new Outbox(`${name}.outbox`, id);
-    const token = keepToken(session, prefix, name);
     this.#talk = new Conversation(id, this.#states, this.#outbox, token, this.#say, (talk) => new Connection(address, CODECS[protocol], talk));
     this.on("status", (status, reason = "") => Object.assign(this, { status, reason }));
     addEventListener("pagehide", () => {
@@ -148,6 +151,19 @@ export class Client {
    */
   onMail(type, call) {
     return this.on(`mail:${type}`, call);
+  }
+
+  /**
+   * Send large bytes ahead of the event that they belong to; gives what stands for them in its payload.
+   * @param {Blob} blob @param {(sent: number) => void} [progress]
+   */
+  upload(blob, progress) {
+    return upload(this, blob, progress);
+  }
+
+  /** Ask the gateway over HTTP. @param {string} method @param {string} path @param {Blob} [body] @returns {Promise<Dict>} */
+  async request(method, path, body) {
+    return (await this.#http.request(method, path, body)).json();
   }
 
   /** Leave, and come back no more. */

@@ -20,7 +20,7 @@ export function warn(code, where, text) {
 
 /** Say that something went wrong. @param {string} text @param {Element} [element] */
 export function fail(text, element) {
-  console.error(`manyhands: ${text}${element ? ` (fired by ${tagOf(element)})` : ""}`);
+  console.error(`manyhands: ${text}` + (element ? ` (fired by ${tagOf(element)})` : ""));
 }
 
 /** Give the nearest of some names; null where none is near. @param {string} name @param {string[]} names */

@@ -2,7 +2,7 @@
 
 import { busy, fireFrom } from "./context.js";
 import { fields, valueOf } from "./fields.js";
-import { readFiles } from "./files.js";
+import { payloadsOf } from "./files.js";
 import { fieldsOf } from "./forms.js";
 import { every } from "./ticks.js";
 import { Typing } from "./typing.js";
@@ -69,14 +69,14 @@ export function listen(client) {
     const finished = find(event, "change-finish");
     if (finished) typing.change(finished, "change-finish", valueOf(target));
     const chosen = target.files && find(event, "file-change");
-    if (chosen) fire(chosen, "file-change", await whileBusy(chosen, readFiles(target.files)));
+    if (chosen) fire(chosen, "file-change", await whileBusy(chosen, (sent) => payloadsOf(client, target.files, sent)));
     if (!finished && !find(event, "change") && !target.form?.hasAttribute("wf-submit")) fields.get(target)?.answered();
   });
   hear("submit", async (event) => {
     const form = find(event, "submit");
     if (!form) return;
     event.preventDefault();
-    await fire(form, "submit", await whileBusy(form, fieldsOf(form, event.submitter)));
+    await fire(form, "submit", await whileBusy(form, (sent) => fieldsOf(client, form, event.submitter, sent)));
     for (const element of form.elements) fields.get(element)?.answered();
   });
   hear("keydown", (event) => {
@@ -95,8 +95,12 @@ export function listen(client) {
   };
 }
 
-/** @template T @param {Element} element @param {Promise<T>} doing */
-async function whileBusy(element, doing) {
+/**
+ * Show by an element that something is done for its event, and how far it is in per cent.
+ * @template T @param {Element} element @param {(progress: (done: number) => void) => Promise<T>} act
+ */
+function whileBusy(element, act) {
+  const doing = act((done) => element.setAttribute("wf-busy", String(Math.round(100 * done))));
   busy(element, doing);
   return doing;
 }

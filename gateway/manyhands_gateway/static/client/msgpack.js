@@ -103,13 +103,19 @@ export function pack(value) {
     return (at += size) - size;
   }
 
-  /** @param {number[]} bytes */
-  const bytes = (...bytes) => made.set(bytes, room(bytes.length));
+  /** @param {ArrayLike<number>} more */
+  function append(more) {
+    const from = room(more.length); // which may move what is made
+    made.set(more, from);
+  }
+
+  /** @param {number[]} more */
+  const bytes = (...more) => append(more);
 
   /** A head with a length of 2 or 4 bytes, whose codes follow one another. @param {number} code @param {number} size */
   function head(code, size) {
     if (size < 0x10000) bytes(code, size >> 8, size & 255);
-    else view.setUint32(room(5) + 1, size), (made[at - 5] = code + 1);
+    else bytes(code + 1, size >>> 24, (size >> 16) & 255, (size >> 8) & 255, size & 255);
   }
 
   /** @param {number} number */
@@ -130,7 +136,7 @@ export function pack(value) {
     const encoded = toUtf8.encode(text);
     if (encoded.length < 32) bytes(0xa0 | encoded.length);
     else head(0xda, encoded.length);
-    made.set(encoded, room(encoded.length));
+    append(encoded);
   }
 
   /** @param {any} value */
@@ -141,7 +147,7 @@ export function pack(value) {
     if (typeof value === "string") return writeText(value);
     if (value instanceof Uint8Array) {
       head(0xc5, value.length);
-      return made.set(value, room(value.length));
+      return append(value);
     }
     if (Array.isArray(value)) {
       head(0xdc, value.length);

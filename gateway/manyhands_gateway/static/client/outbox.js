@@ -45,12 +45,12 @@ export class Outbox {
     return { n, handler, payload, context, ...(traceparent && { traceparent }) };
   }
 
-  /** The largest event that was sent. */
+  /** The largest event that was sent, and its bytes; the first of several. */
   get largest() {
-    const sent = this.entries.filter((entry) => entry.n !== null);
-    /** @type {(entry: Entry) => number} */
-    const size = (entry) => new Blob([toJson(Outbox.fields(entry))]).size;
-    return sent.map((entry) => ({ entry, size: size(entry) })).reduce((a, b) => (b.size > a.size ? b : a), { entry: sent[0], size: 0 });
+    /** @type {(entry: Entry) => {entry: Entry, size: number}} */
+    const sized = (entry) => ({ entry, size: new Blob([toJson(Outbox.fields(entry))]).size });
+    const [largest] = this.entries.filter(({ n }) => n !== null).map(sized).sort((a, b) => b.size - a.size);
+    return largest ?? {};
   }
 
   /** Store all, with the session that the sent ones belong to; null leaves that as it is. @param {string | null} session */

@@ -8,10 +8,9 @@ const PATIENCE = 1500;
 /** Without weight, so that any rule of the page's own wins. */
 const STYLE = `
 :where(.mh-status) {
-  position: fixed; inset: auto 0 0.75rem; margin: auto; width: fit-content; max-width: calc(100% - 2rem); z-index: 2147483647;
-  box-sizing: border-box; padding: 0.4rem 0.9rem; border: 1px solid #8886; border-radius: 0.6rem;
-  font: 0.875rem/1.4 system-ui, sans-serif; overflow-wrap: anywhere; color: light-dark(#222, #eee); background: light-dark(#fffd, #222d);
-  color-scheme: light dark; box-shadow: 0 2px 10px #0003; pointer-events: none;
+  position: fixed; inset: auto 1rem 1rem; margin: auto; width: fit-content; z-index: 99999; padding: 0.4rem 1rem;
+  border: 1px solid; border-radius: 0.6rem; font: 0.875rem system-ui; overflow-wrap: anywhere; color: CanvasText;
+  background: Canvas; pointer-events: none;
 }
 :where(.mh-status:empty) { display: none; }
 [wf-show][hidden] { display: none !important; }
@@ -21,8 +20,8 @@ const STYLE = `
 function words(client) {
   const { status, unsent, reason } = client;
   if (status === "closed") return reason && `Not connected any more: ${reason}. Reload the page to try again.`;
-  const kept = unsent === 1 ? " What you did is kept and sent then." : unsent ? ` What you did (${unsent}) is kept and sent then.` : "";
-  return status === "open" ? "" : `Not connected. Trying again …${kept}`;
+  if (status === "open") return "";
+  return "Not connected. Trying again …" + (unsent ? ` What you did (${unsent}) is sent then.` : "");
 }
 
 /** @param {Client} client */

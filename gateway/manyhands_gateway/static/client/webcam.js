@@ -2,6 +2,7 @@
 
 import { fireFrom } from "./context.js";
 import { warn } from "./diagnostics.js";
+import { payloadOf } from "./files.js";
 import { every } from "./ticks.js";
 
 /** @param {import("./client.js").Client} client @param {HTMLVideoElement} video */
@@ -15,7 +16,7 @@ export function startCamera(client, video) {
     const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
     canvas.getContext("2d")?.drawImage(video, 0, 0);
     const picture = await new Promise((/** @type {(blob: Blob | null) => void} */ made) => canvas.toBlob(made, "image/png"));
-    if (picture && !stopped) await fireFrom(client, video, "webcam", new Uint8Array(await picture.arrayBuffer()));
+    if (picture && !stopped) await fireFrom(client, video, "webcam", await payloadOf(client, picture));
   }
 
   async function show() {

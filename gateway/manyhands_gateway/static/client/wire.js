@@ -5,6 +5,8 @@ export const SUBPROTOCOLS = { json: "manyhands.1.json", msgpack: "manyhands.1.ms
 export const BYTES_KEY = "$bytes";
 /** The key of a map that stands for a large view, which is fetched over HTTP. */
 export const BLOB_KEY = "$blob";
+/** The key of a map that stands for bytes which were uploaded. */
+export const UPLOAD_KEY = "$upload";
 
 export const Type = {
   HELLO: "hello", EVENT: "event", CANCEL: "cancel", WELCOME: "welcome", ACCEPTED: "accepted", UPDATE: "update",

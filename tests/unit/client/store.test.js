@@ -1,0 +1,115 @@
+// One copy of a state: what updates make of it, who is told, and large values that come late.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Store } from "../../../gateway/manyhands_gateway/static/client/store.js";
+
+/** A store, what it has asked for, and what was called. */
+function begin(state = {}) {
+  const [asked, called] = [[], []];
+  const fetch = (reference) => new Promise((resolve) => asked.push({ ...reference, resolve }));
+  const store = new Store(fetch, (watcher) => watcher.call());
+  store.replace(state, 0);
+  const watch = (path) => store.watch(path, { call: () => called.push(path) });
+  return { store, asked, called, watch };
+}
+
+const blob = (url) => ({ $blob: url, type: "application/json", size: 40000 });
+/** Lets what waits for a fetch go on. */
+const settled = () => new Promise(setImmediate);
+
+test("unset is applied before set, and a dict replaces what was below it", () => {
+  const { store } = begin({ a: { b: 1, c: 2 } });
+  store.apply({ seq: 1, unset: [["a", "b"], ["no", "such"]], set: [[["a", "d", "e"], 3]] });
+  assert.deepEqual(store.data, { a: { c: 2, d: { e: 3 } } });
+  store.apply({ seq: 2, set: [[["a"], { z: 1 }]] });
+  assert.deepEqual(store.data, { a: { z: 1 } });
+});
+
+test("an update that was seen is passed over, and a gap is told of", () => {
+  const { store } = begin({ a: 1 });
+  assert.equal(store.apply({ seq: 1, set: [[["a"], 2]] }), true);
+  assert.equal(store.apply({ seq: 1, set: [[["a"], 3]] }), true);
+  assert.equal(store.apply({ seq: 3, set: [[["a"], 4]] }), false);
+  assert.deepEqual([store.data, store.seq], [{ a: 2 }, 1]);
+});
+
+test("a room's update with a state replaces all, and with null forgets it", () => {
+  const { store } = begin({ a: 1 });
+  store.apply({ seq: 7, state: { b: 2 } });
+  assert.deepEqual([store.data, store.seq], [{ b: 2 }, 7]);
+  store.apply({ seq: 8, state: null });
+  assert.deepEqual([store.data, store.seq], [{}, null]);
+});
+
+test("only those are told who watch at, above or below what has changed", () => {
+  const { store, called, watch } = begin({ a: { b: { c: 1 }, x: 1 } });
+  for (const path of ["a.b", "a.b.c", "a.x", "", "a.b.c.d", "other"]) watch(path);
+  store.apply({ seq: 1, set: [[["a", "b", "c"], 2]] });
+  assert.deepEqual(called.sort(), ["", "a.b", "a.b.c", "a.b.c.d"]);
+});
+
+test("who has stopped watching is told no more", () => {
+  const { store, called, watch } = begin({});
+  const stop = watch("a.b");
+  watch("a");
+  stop();
+  store.apply({ seq: 1, set: [[["a", "b"], 2]] });
+  assert.deepEqual(called, ["a"]);
+});
+
+test("names that objects have of themselves are names like any other", () => {
+  const { store } = begin({});
+  store.apply({ seq: 1, set: [[["constructor", "prototype", "bad"], 1], [["__proto__", "bad"], 2]] });
+  assert.equal({}.bad, undefined);
+  assert.equal(store.read(["__proto__", "bad"]), 2);
+  assert.equal(begin({}).store.read(["constructor"]), undefined);
+});
+
+test("a large value shows once it has come, and the old one until then", async () => {
+  const { store, asked } = begin({ a: "old" });
+  store.apply({ seq: 1, set: [[["a"], blob("/1")], [["b"], { small: 1, large: blob("/2") }]] });
+  assert.deepEqual(store.data, { a: "old", b: { small: 1 } });
+  asked[0].resolve([1, 2]);
+  asked[1].resolve("text");
+  await settled();
+  assert.deepEqual(store.data, { a: [1, 2], b: { small: 1, large: "text" } });
+});
+
+test("a list shows once all that is large in it has come", async () => {
+  const { store, asked } = begin({});
+  store.apply({ seq: 1, set: [[["a"], [1, { x: blob("/1") }, blob("/2")]]] });
+  asked[0].resolve("one");
+  await settled();
+  assert.deepEqual(store.data, {});
+  asked[1].resolve("two");
+  await settled();
+  assert.deepEqual(store.data, { a: [1, { x: "one" }, "two"] });
+});
+
+test("a newer assignment wins over a large value that comes late", async () => {
+  const { store, asked } = begin({});
+  store.apply({ seq: 1, set: [[["a"], blob("/1")], [["b", "c"], blob("/2")], [["d"], blob("/3")]] });
+  store.apply({ seq: 2, set: [[["a"], "new"], [["b"], { x: 1 }]], unset: [["d"]] });
+  for (const one of asked) one.resolve("late");
+  await settled();
+  assert.deepEqual(store.data, { a: "new", b: { x: 1 } });
+});
+
+test("what is assigned below a large value waits for it", async () => {
+  const { store, asked } = begin({});
+  store.apply({ seq: 1, set: [[["a"], blob("/1")]] });
+  store.apply({ seq: 2, set: [[["a", "x"], 2]] });
+  asked[0].resolve({ x: 1, y: 1 });
+  await settled();
+  assert.deepEqual(store.data, { a: { x: 2, y: 1 } });
+});
+
+test("a large value that is gone leaves what was there", async () => {
+  const { store, asked } = begin({ a: "old" });
+  store.apply({ seq: 1, set: [[["a"], blob("/1")]] });
+  asked[0].resolve(undefined);
+  await settled();
+  assert.deepEqual(store.data, { a: "old" });
+});
