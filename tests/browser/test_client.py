@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from manyhands_gateway.client_files import client_script
-
-ORIGIN = "http://manyhands.test"
+from support.scripted_gateway import ORIGIN, Gateway
 
 PAGE = """<!doctype html>
 <title>test</title>
@@ -23,49 +20,9 @@ PAGE = """<!doctype html>
 """
 
 
-class Gateway:
-    """A gateway that says only what the test tells it to."""
-
-    def __init__(self, context: BrowserContext) -> None:
-        self.sockets: list[WebSocketRoute] = []
-        self.frames: list[dict[str, Any]] = []
-        context.route(f"{ORIGIN}/", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
-        script = client_script(module=False)
-        context.route("**/_mh/client.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
-        context.route_web_socket("**/_mh/ws", self._connected)
-
-    def _connected(self, socket: WebSocketRoute) -> None:
-        self.sockets.append(socket)
-        socket.on_message(lambda text: self.frames.append(json.loads(text)))
-
-    def send(self, **envelope: Any) -> None:
-        self.sockets[-1].send(json.dumps(envelope))
-
-    def welcome(self, page: Page, *, n: int = 0, seq: int = 0, **more: Any) -> dict[str, Any]:
-        """Wait for the next hello and answer it."""
-        hello = self.take(page, "hello")
-        self.send(**{"type": "welcome", "session": "token-1", "resumed": False, "seq": seq, "n": n} | more)
-        page.wait_for_function("manyhands.status === 'open'")
-        return hello
-
-    def take(self, page: Page, kind: str) -> dict[str, Any]:
-        """Wait for the next frame and take it off the list."""
-        for _ in range(500):
-            if self.frames:
-                frame = self.frames.pop(0)
-                assert frame["type"] == kind, frame
-                return frame
-            page.wait_for_timeout(10)
-        raise AssertionError(f"no {kind} came")
-
-    def update(self, seq: int, *changes: tuple[list[str], Any], unset: tuple[list[str], ...] = ()) -> None:
-        event = {"client": "x", "n": 1}
-        self.send(type="update", seq=seq, set=list(changes), unset=list(unset), event=event, done=True)
-
-
 @pytest.fixture
 def gateway(context: BrowserContext) -> Gateway:
-    return Gateway(context)
+    return Gateway(context, PAGE)
 
 
 @pytest.fixture

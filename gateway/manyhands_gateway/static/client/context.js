@@ -33,8 +33,10 @@ export function fireFrom(client, element, kind, payload) {
 
 /** Say what keeps a handler from knowing which element an event came from. @param {Element} element @param {string} kind */
 export function checkId(element, kind) {
+  // In a repeater the key tells.
+  if (scopeOf(element)) return;
   if (!element.id) warn("no_id", element, `has no id, so context["target"] is None; write <${element.localName} id="…" wf-${kind}=…>`);
-  else if (!scopeOf(element) && document.querySelectorAll(`[id="${CSS.escape(element.id)}"]`).length > 1) {
+  else if (document.querySelectorAll(`[id="${CSS.escape(element.id)}"]`).length > 1) {
     warn("same_id", element, "has an id that another element has, too; give each its own");
   }
 }
