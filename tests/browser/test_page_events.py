@@ -187,7 +187,8 @@ def test_what_fire_gives_tells_of_each_step_and_of_the_end(page: Page) -> None:
 
 
 def test_a_subscriber_is_called_with_the_new_value_once_a_frame(page: Page) -> None:
-    page.evaluate("void (window.stop = manyhands.subscribe('seen.payload', (value) => (window.values ??= []).push(value)))")
+    call = "(value) => (window.values ??= []).push(value)"
+    page.evaluate(f"void (window.stop = manyhands.subscribe('seen.payload', {call}))")
     page.evaluate("Promise.all([manyhands.fire('see', 1), manyhands.fire('see', 2)])")
     page.wait_for_function("window.values?.at(-1) === 2")
     page.evaluate("stop()")
