@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -18,6 +18,7 @@ from manyhands_gateway.frames import encode_frame
 from manyhands_gateway.framing import PING, close_frame, data_frame
 from manyhands_gateway.outbox import Outbox, reset_when_closed
 from manyhands_gateway.protocol import Protocol
+from manyhands_gateway.sessions import Greeting
 
 #: Seconds between two calls of `look_after`; 10,000 connections take about a millisecond.
 ROUND = 0.5
@@ -37,8 +38,8 @@ class Connection:
 
     __slots__ = (
         "_burdens", "_held", "_settings", "_settled", "arrow", "client", "closing", "code", "deadline", "fired",
-        "flooding", "heard", "outbox", "pinged", "protocol", "secret", "seq", "session", "sock",
-        "subprotocol", "unanswered",
+        "flooding", "heard", "on_joined", "outbox", "pinged", "protocol", "secret", "seq", "session", "shared",
+        "sock", "subprotocol", "unanswered",
     )  # fmt: skip
 
     def __init__(self, sock: Any, subprotocol: str, settings: Settings) -> None:
@@ -53,6 +54,10 @@ class Connection:
         self.arrow = False
         #: The page's scripts may not have the session's token: a cookie carries it.
         self.secret = False
+        #: Of its hello: the last update that the browser has seen of each room.
+        self.shared: Mapping[str, int] = {}
+        #: Called when an update was sent by which its session joins rooms, with True, or leaves them; must not wait.
+        self.on_joined: Callable[[Connection, Mapping[str, bool]], None] = _nothing
         #: The last update that it was sent.
         self.seq = 0
         #: Letters that were handed to the accepter and have no receipt yet.
@@ -78,6 +83,10 @@ class Connection:
         """Send an envelope to this browser alone."""
         self.outbox.put(data_frame(encode_frame(envelope, self.subprotocol), self.subprotocol))
 
+    def greet(self, greeting: Greeting) -> None:
+        """Send what a browser is given that joins."""
+        self.welcome(greeting.frames(self.subprotocol), greeting.seq)
+
     def welcome(self, frames: Sequence[bytes], seq: int) -> None:
         """Send a welcome and the updates that belong to it, up to `seq`."""
         self.outbox.put(frames[0] if len(frames) == 1 else b"".join(frames))
@@ -95,6 +104,8 @@ class Connection:
         elif update.seq > self.seq:
             self.seq = update.seq
             self.outbox.put(update.frame(self.subprotocol))
+            if update.joined:
+                self.on_joined(self, update.joined)
 
     def accepted(self, n: int) -> None:
         """Tell this browser that its event is durable."""
@@ -179,3 +190,7 @@ class Connection:
             return
         self.close(Close.SLOW_CONSUMER, "the browser reads too slowly; reconnect and resume", drop=True)
         self.deadline = monotonic() + SLOW_CLOSE_WITHIN
+
+
+def _nothing(_connection: Connection, _joined: Mapping[str, bool]) -> None:
+    pass

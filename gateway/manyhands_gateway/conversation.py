@@ -19,6 +19,7 @@ from manyhands_gateway.handler_names import HandlerNames
 from manyhands_gateway.hub import Hub
 from manyhands_gateway.meter import JoinKind
 from manyhands_gateway.protocol import Accept, Action, Cancel, Close, Join, Reject
+from manyhands_gateway.rooms import Rooms
 from manyhands_gateway.sessions import Handshake as Handshake
 from manyhands_gateway.sessions import Sessions
 from manyhands_gateway.verification import Verification
@@ -42,6 +43,7 @@ class Services:
     sessions: Sessions
     names: HandlerNames
     hub: Hub
+    rooms: Rooms
     accepter: Accepter
     verification: Verification
     arrivals: Arrivals
@@ -57,6 +59,7 @@ class Conversation:
     def __init__(self, connection: Connection, handshake: Handshake, services: Services) -> None:
         self._connection, self._handshake, self._services = connection, handshake, services
         connection.secret = handshake.named is not None
+        connection.on_joined = services.rooms.changed
         #: Set from the first hello that was answered with a welcome.
         self._session = ""
 
@@ -68,6 +71,7 @@ class Conversation:
     def leave(self) -> None:
         """Tidy up after the socket has ended."""
         self._services.hub.leave(self._connection)
+        self._services.rooms.leave(self._connection)
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -108,6 +112,7 @@ class Conversation:
         else:
             session = self._services.sessions.verify(hello.session, named)
         self._connection.client, self._connection.arrow = hello.client, hello.arrow
+        self._connection.shared = hello.shared
         self._session = session or ""
         # What a browser saw of another session means nothing in this one.
         seq = None if hello.session is None else hello.seq

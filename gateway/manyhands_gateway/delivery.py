@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manyhands import envelopes
-from manyhands.updates import seq_of
+from manyhands.updates import joined_in, seq_of
 from manyhands.wire import SUBPROTOCOL_JSON
 from manyhands_gateway.frames import encode_json, pack, transcode
 from manyhands_gateway.framing import data_frame
@@ -15,20 +15,26 @@ _JSON_RECEIPT, _RECEIPT = encode_json(envelopes.accepted(0))[:-2], pack(envelope
 class Delivery:
     """One update, as it came from the store, with the frames that carry it; its connections share their bytes."""
 
-    __slots__ = ("_frames", "encoded", "seq")
+    __slots__ = ("_frames", "encoded", "joined", "seq")
 
     def __init__(self, encoded: bytes) -> None:
         self.encoded = encoded
         self.seq = seq_of(encoded)
+        #: The rooms that the session joins by it, with True, and leaves.
+        self.joined = joined_in(encoded)
         self._frames: dict[str, bytes] = {}
 
     def frame(self, subprotocol: str) -> bytes:
         """Give the frame for a subprotocol."""
         frame = self._frames.get(subprotocol)
         if frame is None:
-            payload = transcode(self.encoded) if subprotocol == SUBPROTOCOL_JSON else self.encoded
-            frame = self._frames[subprotocol] = data_frame(payload, subprotocol)
+            frame = self._frames[subprotocol] = encoded_frame(self.encoded, subprotocol)
         return frame
+
+
+def encoded_frame(encoded: bytes, subprotocol: str) -> bytes:
+    """Frame an envelope that is encoded already, as msgpack."""
+    return data_frame(transcode(encoded) if subprotocol == SUBPROTOCOL_JSON else encoded, subprotocol)
 
 
 def accepted_frame(n: int, subprotocol: str) -> bytes:

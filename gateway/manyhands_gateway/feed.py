@@ -7,12 +7,57 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from time import monotonic
+from typing import Protocol
 
-from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
+from manyhands_gateway.sessions import Greeting
 
 #: Updates kept while the log is being read. More are dropped, which the next look at the log makes good.
 MAX_WAITING = 1000
+
+
+class Follower(Protocol):
+    """A connection, or what stands for one in a room."""
+
+    #: What it follows; None before it joins, and after it has left.
+    session: str | None
+
+    @property
+    def client(self) -> str:
+        """The id of its browser's tab."""
+        ...
+
+    @property
+    def secret(self) -> bool:
+        """Whether the page's scripts may not have the session's token."""
+        ...
+
+    @property
+    def arrow(self) -> bool:
+        """Whether it wants tables as Arrow."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is to be sent nothing more."""
+        ...
+
+    @property
+    def fired(self) -> float:
+        """When its last event was handed to the accepter."""
+        ...
+
+    def greet(self, greeting: Greeting, /) -> None:
+        """Send what it is given when it joins."""
+        ...
+
+    def deliver(self, update: Delivery, /) -> None:
+        """Send an update unless the browser has had it."""
+        ...
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send its browser away."""
+        ...
 
 
 class Feed:
@@ -29,8 +74,8 @@ class Feed:
         self.session, self.channel = session, channel
         #: The last update that was passed on; None until the first member has had its welcome.
         self.seq: int | None = None
-        self.members: set[Connection] = set()
-        self.joining: dict[Connection, list[Delivery]] = {}
+        self.members: set[Follower] = set()
+        self.joining: dict[Follower, list[Delivery]] = {}
         #: What arrived while `seq` was unknown or the log was being read.
         self.waiting: list[Delivery] = []
         self.filling = False
@@ -38,7 +83,7 @@ class Feed:
         self.looked_at, self.stirred_at = monotonic(), float("-inf")
 
     @property
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Follower]:
         """Members and those who are joining."""
         return [*self.members, *self.joining]
 
@@ -65,11 +110,11 @@ class Feed:
             buffer.append(update)
         return False
 
-    def join(self, connection: Connection) -> None:
+    def join(self, connection: Follower) -> None:
         """Buffer updates for a connection whose welcome is about to be read."""
         self.joining[connection] = []
 
-    def welcomed(self, connection: Connection, seq: int) -> bool:
+    def welcomed(self, connection: Follower, seq: int) -> bool:
         """Go on with a connection that was sent a welcome up to `seq`; True when the log must be read."""
         buffered = self.joining.pop(connection)
         self.members.add(connection)
@@ -80,7 +125,7 @@ class Feed:
             return self.catch_up(())
         return False
 
-    def leave(self, connection: Connection) -> bool:
+    def leave(self, connection: Follower) -> bool:
         """Forget a connection; True when nobody is left."""
         self.members.discard(connection)
         self.joining.pop(connection, None)

@@ -32,6 +32,7 @@ from manyhands_gateway.hub import Hub
 from manyhands_gateway.meter import Meter
 from manyhands_gateway.readiness import Readiness
 from manyhands_gateway.ringer import Ringer
+from manyhands_gateway.rooms import Rooms
 from manyhands_gateway.sessions import Sessions
 from manyhands_gateway.subscriber import Subscriber
 from manyhands_gateway.verification import Verification
@@ -67,6 +68,9 @@ class Gateway:
         self.admission = Admission(settings)
         self.names = HandlerNames(self.store)
         self.hub = Hub(self.store, keys, sessions, settings.session_ttl, self.meter)
+        self.rooms = Rooms(self.store, keys, settings.session_ttl, self.meter)
+        self.hub.complete, self.hub.completed = self.rooms.complete, self.rooms.completed
+        self.hub.on_other = self.rooms.received
         one_by_one = {"batch": 1, "young": sys.maxsize} if settings.one_task_per_event else {}
         self.ringer = Ringer(self._doorbell, **one_by_one)
         self.hub.on_update = self.ringer.updated
@@ -74,11 +78,12 @@ class Gateway:
         self.accepter = Accepter(mailboxes, self.ringer, self.backlog)
         verification = Verification(self.store, self.hub, self.ringer)
         self.services = Services(
-            self.store, sessions, self.names, self.hub, self.accepter, verification, self.arrivals, settings.route
+            self.store, sessions, self.names, self.hub, self.rooms, self.accepter, verification, self.arrivals,
+            settings.route,
         )
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
-        self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self.hub.mended)
+        self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self._mended)
         #: Set once the process is about to end: no more connections.
         self.draining = False
 
@@ -115,10 +120,15 @@ class Gateway:
         """Start every greenlet of the process."""
         self.subscriber.start()
         self.hub.start(self.subscriber)
+        self.rooms.start(self.subscriber)
         self.ringer.start()
         self.backlog.start()
         self.accepter.start()
         self.housekeeper.start()
+
+    def _mended(self) -> None:
+        self.hub.mended()
+        self.rooms.mended()
 
     def drain(self) -> None:
         """Send every browser away, to come back elsewhere; returns when they have gone, or soon."""
@@ -146,4 +156,5 @@ class Gateway:
         self.ringer.stop(RING_WITHIN)
         self.housekeeper.stop()
         self.hub.stop()
+        self.rooms.stop()
         self.subscriber.stop()

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 from gevent.event import Event as Signal
@@ -19,9 +19,8 @@ from manyhands.errors import Unavailable
 from manyhands.keys import Keys
 from manyhands.store.contract import Store
 from manyhands.wire import Close
-from manyhands_gateway.connection import Connection
 from manyhands_gateway.delivery import Delivery
-from manyhands_gateway.feed import Feed
+from manyhands_gateway.feed import Feed, Follower
 from manyhands_gateway.greenlets import spawn_forever
 from manyhands_gateway.meter import Meter
 from manyhands_gateway.sessions import Greeting
@@ -81,6 +80,12 @@ class Hub:
         self._greenlet: gevent.Greenlet | None = None
         #: Called with a session that has an update.
         self.on_update: Callable[[str], None] = _nothing
+        #: Called with what pub/sub brought of other channels.
+        self.on_other: Callable[[bytes, bytes], None] = _nothing
+        #: Called with a connection and its welcome, which gives the welcome that is sent; may wait, and raise
+        #: `Unavailable`. And then, with whether it was sent.
+        self.complete: Callable[[Any, Greeting], Greeting] = lambda _, greeting: greeting
+        self.completed: Callable[[Any, bool], None] = _nothing
 
     def start(self, channels: Channels) -> None:
         """Begin: `channels` must call `received` and `mended`."""
@@ -99,7 +104,7 @@ class Hub:
 
     # --- called by the endpoint's greenlets ---
 
-    def join(self, connection: Connection, session: str, seq: int | None, *, resumed: bool) -> bool:
+    def join(self, connection: Follower, session: str, seq: int | None, *, resumed: bool) -> bool:
         """Subscribe, read the welcome and send it; False when the session is gone. Raises `Unavailable`.
 
         `seq` is the last update that the browser has seen, or None.
@@ -121,7 +126,7 @@ class Hub:
                 self.leave(connection)
         return welcomed
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Follower) -> None:
         """Forget a connection that has ended, or could not join."""
         session, connection.session = connection.session, None
         if session is None:
@@ -147,16 +152,19 @@ class Hub:
             del self._listening[channel]
             self._channels.unsubscribe(channel)
 
-    def _welcome(self, feed: Feed, connection: Connection, seq: int | None, *, resumed: bool) -> bool:
+    def _welcome(self, feed: Feed, connection: Follower, seq: int | None, *, resumed: bool) -> bool:
         client, secret, arrow = connection.client, connection.secret, connection.arrow
         greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret, arrow=arrow)
         if greeting is None:
             return False
+        greeting, welcomed = self.complete(connection, greeting), False
         # It may have ended meanwhile, or have had its welcome when all of the session's browsers got one.
         if connection in feed.joining and not connection.closing:
-            connection.welcome(greeting.frames(connection.subprotocol), greeting.seq)
+            connection.greet(greeting)
+            welcomed = True
             if feed.welcomed(connection, greeting.seq):
                 self._fill_soon(feed)
+        self.completed(connection, welcomed)
         return True
 
     # --- called by the subscriber's greenlet ---
@@ -172,6 +180,8 @@ class Hub:
             self._meter.delivered(monotonic() - came)
         elif channel in self._listening:
             self._listening[channel].set()
+        else:
+            self.on_other(channel, encoded)
 
     def mended(self) -> None:
         """Look at all head numbers now: pub/sub was away."""
@@ -276,5 +286,5 @@ class Hub:
                 connection.close(Close.SESSION_UNKNOWN, "the session has expired")
 
 
-def _nothing(_: str) -> None:
+def _nothing(*_: object) -> None:
     pass

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgpack
 
 from manyhands import envelopes, fields
 from manyhands.settings import Settings
 from manyhands.store.contract import Announcement, Session, Store, Welcome
-from manyhands.wire import SUBPROTOCOL_JSON, Key
+from manyhands.wire import Key
 from manyhands_gateway.defaults import DefaultsCache
-from manyhands_gateway.frames import pack, transcode
-from manyhands_gateway.framing import data_frame
+from manyhands_gateway.delivery import encoded_frame
+from manyhands_gateway.frames import pack
 from manyhands_gateway.tokens import Tokens, new_session_id, public_name
 
 log = logging.getLogger(__name__)
@@ -48,13 +48,18 @@ class Greeting:
     seq: int
     envelope: bytes
     missed: Sequence[bytes] = ()
+    #: Names of the rooms that the session has joined; `with_rooms` says what the browser gets of them.
+    rooms: Sequence[str] = ()
+
+    def with_rooms(self, rooms: bytes) -> Greeting:
+        """Add an encoded map of the rooms to the envelope."""
+        # A map of fewer than sixteen keys says in its first byte how many.
+        envelope = bytes([self.envelope[0] + 1]) + self.envelope[1:] + pack(Key.SHARED) + rooms
+        return replace(self, envelope=envelope)
 
     def frames(self, subprotocol: str) -> list[bytes]:
         """Frame all of it."""
-        payloads = [self.envelope, *self.missed]
-        if subprotocol == SUBPROTOCOL_JSON:
-            payloads = [transcode(payload) for payload in payloads]
-        return [data_frame(payload, subprotocol) for payload in payloads]
+        return [encoded_frame(payload, subprotocol) for payload in (self.envelope, *self.missed)]
 
 
 class Sessions:
@@ -104,7 +109,7 @@ class Sessions:
         encoded[Key.ENDED] = msgpack.Packer().pack_array_header(len(welcome.ended)) + b"".join(welcome.ended)
         if welcome.updates is None:
             encoded[Key.STATE] = self._snapshot(welcome)
-        return Greeting(welcome.seq, _join(encoded), welcome.updates or ())
+        return Greeting(welcome.seq, join_map(encoded), welcome.updates or (), welcome.rooms)
 
     def _snapshot(self, welcome: Welcome) -> bytes:
         content_hash = welcome.session.defaults
@@ -115,7 +120,7 @@ class Sessions:
         return fields.encode_public(tree)
 
 
-def _join(encoded: Mapping[str, bytes]) -> bytes:
+def join_map(encoded: Mapping[str, bytes]) -> bytes:
     """Join encoded values to an encoded map, without decoding any."""
     parts = [msgpack.Packer().pack_map_header(len(encoded))]
     for key, value in encoded.items():

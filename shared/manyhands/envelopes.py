@@ -20,6 +20,8 @@ from manyhands.wire import MAX_NESTING, MAX_SAFE_INTEGER, Key, Rejection, Type
 MAX_CLIENT = 64
 #: Characters of a handler's name. The nearest name is sought for unknown ones, which costs the square of this.
 MAX_HANDLER = 256
+#: Rooms of which a browser may say what it has seen.
+MAX_ROOMS = 1000
 #: Characters of a wrong value that are shown in the answer.
 SHOWN = 40
 
@@ -36,6 +38,8 @@ class Hello:
     seq: int | None = None
     #: Whether it wants tables also as Arrow IPC streams.
     arrow: bool = False
+    #: The last update it has seen of each room that it follows.
+    shared: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,17 @@ def _parse_hello(envelope: Mapping[Any, Any]) -> Hello:
     arrow = envelope.get(Key.ARROW)
     if arrow is not None and not isinstance(arrow, bool):
         raise BadFrame(f"`{Key.ARROW}` is true or false, got {show(arrow)}")
-    return Hello(_text(envelope, Key.CLIENT, MAX_CLIENT), _optional_text(envelope, Key.SESSION), seq, bool(arrow))
+    client, session = _text(envelope, Key.CLIENT, MAX_CLIENT), _optional_text(envelope, Key.SESSION)
+    return Hello(client, session, seq, bool(arrow), _parse_shared(envelope.get(Key.SHARED)))
+
+
+def _parse_shared(shared: object) -> Mapping[str, int]:
+    if shared is None:
+        return {}
+    if not isinstance(shared, dict) or len(shared) > MAX_ROOMS:
+        raise BadFrame(f"`{Key.SHARED}` is a map of at most {MAX_ROOMS} rooms, got {show(shared)}")
+    # What is no room's name is the name of none that the session could have joined.
+    return {name: _number(shared, name, 0) for name in shared}
 
 
 def _parse_event(envelope: Mapping[Any, Any]) -> Event:
@@ -126,7 +140,7 @@ def _parse_repeater(repeater: object) -> Repeater:
     return Repeater(plain.state, plain.key, names[0] or plain.key_variable, names[1] or plain.value_variable)
 
 
-def _number(envelope: Mapping[Any, Any], key: Key, least: int) -> int:
+def _number(envelope: Mapping[Any, Any], key: str, least: int) -> int:
     value = envelope.get(key)
     if type(value) is not int or not least <= value <= MAX_SAFE_INTEGER:
         raise BadFrame(f"`{key}` is a whole number from {least} to 2^53-1, got {show(value)}")

@@ -52,6 +52,11 @@ class Tab:
         self.state: dict[str, Any] = {}
         #: Of the last update seen; None before the first welcome.
         self.seq: int | None = None
+        #: The rooms that its session has joined: their states, and the last update seen of each.
+        self.rooms: dict[str, dict[str, Any]] = {}
+        self.room_seqs: dict[str, int] = {}
+        #: Every update of a room seen, in order.
+        self.room_updates: list[dict[str, Any]] = []
         #: Numbers of this tab's events.
         self.n = 0
         self.accepted: set[int] = set()
@@ -107,7 +112,8 @@ class Tab:
     def join(self, timeout: float = 10) -> dict[str, Any]:
         """Say hello, with what is known from before, and wait for the welcome."""
         before = len(self.welcomes)
-        self.send({"type": "hello", "client": self.client, "session": self.token, "seq": self.seq})
+        hello = {"type": "hello", "client": self.client, "session": self.token, "seq": self.seq}
+        self.send({**hello, "shared": self.room_seqs} if self.room_seqs else hello)
         self.wait_for(lambda: len(self.welcomes) > before, timeout, "welcome")
         return self.welcomes[-1]
 
@@ -277,6 +283,7 @@ class Tab:
             self.ended.setdefault(end["n"], end)
         if "state" in envelope:
             self.state, self.seq = self._fetched(envelope["state"]), envelope["seq"]
+        self._take_rooms(envelope.get("shared", {}))
 
     def _fetched(self, value: Any) -> Any:
         """Put what references stand for in their places; one whose value has been replaced meanwhile stays."""
@@ -315,7 +322,35 @@ class Tab:
             offset = json.loads(answer.body)["offset"]
         return {"$upload": name}
 
+    def _take_rooms(self, rooms: Mapping[str, Any]) -> None:
+        for name in set(self.rooms) - set(rooms):
+            self._forget_room(name)
+        for name, room in rooms.items():
+            if "state" in room:
+                self.rooms[name], self.room_seqs[name] = self._fetched(room["state"]), room["seq"]
+            assert name in self.rooms, f"a welcome leaves out the state of {name}, which is unknown"
+
+    def _take_room_update(self, update: dict[str, Any]) -> None:
+        self.room_updates.append(update)
+        name = update["shared"]
+        if "state" not in update:
+            expected = self.room_seqs[name] + 1
+            assert update["seq"] == expected, f"{update['seq']} of {name} came where {expected} was due"
+            self.room_seqs[name] = expected
+            apply_update(self.rooms[name], update)
+        elif update["state"] is None:
+            self._forget_room(name)
+        else:
+            self.rooms[name], self.room_seqs[name] = self._fetched(update["state"]), update["seq"]
+
+    def _forget_room(self, name: str) -> None:
+        self.rooms.pop(name, None)
+        self.room_seqs.pop(name, None)
+
     def _take_update(self, update: dict[str, Any]) -> None:
+        if "shared" in update:
+            self._take_room_update(update)
+            return
         expected = (self.seq or 0) + 1
         assert update["seq"] == expected, f"update {update['seq']} came where {expected} was due; {self.describe()}"
         self.seq = update["seq"]
