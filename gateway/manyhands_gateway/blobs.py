@@ -44,7 +44,8 @@ class Blobs:
             response.vary.add("Accept")
         if response.mimetype not in SHOWN:
             response.headers["Content-Disposition"] = "attachment"
-        if request.if_none_match.contains(response.get_etag()[0] or ""):
+        # Proxies that compress make weak ones of them.
+        if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
             response.status_code = 304
             return response
         chunks = Chunks(self._store, session, reference)

@@ -175,6 +175,7 @@ def test_what_a_browser_has_is_not_sent_again(open_tab: Open, fleet: Fleet) -> N
     assert packed.headers["etag"] != shown.headers["etag"]
     again = ask(fleet.urls[1], url, If_None_Match=shown.headers["etag"])
     assert (again.status, again.body) == (304, b"")
+    assert ask(fleet.urls[1], url, If_None_Match=f"W/{shown.headers['etag']}").status == 304
     assert ask(fleet.urls[1], url, If_None_Match='"other"').status == 200
     part = ask(fleet.urls[0], url, Accept="application/x-msgpack", Range="bytes=0-4", If_Range=packed.headers["etag"])
     assert (part.status, part.body) == (206, packed.body[:5])

@@ -16,6 +16,7 @@ import websocket
 
 from manyhands.settings import Settings
 from support.browser import JSON, MSGPACK, Tab
+from support.http import ask
 from support.processes import Process, Processes, get
 from support.redis_server import RedisServer
 from support.waiting import free_port, wait_until
@@ -35,6 +36,9 @@ def increment(state):
 
 def keep(state, payload):
     state["kept"] = payload
+
+def measure(state, payload):
+    state["size"] = len(payload)
 """
 
 
@@ -189,3 +193,18 @@ def test_nginx_waits_longer_for_a_silent_socket_than_its_gateway_does() -> None:
     ]
     assert len(timeouts) == 2
     assert min(timeouts) > max(Settings().dead_after, 2 * Settings().ping_every)
+
+
+def test_uploads_and_large_values_pass_and_their_urls_are_not_logged(site: Site) -> None:
+    with Tab(site.url) as tab, Tab(site.url, token=tab.token) as other:
+        uploaded = tab.upload(bytes(5 * 2**20), at_once=4 * 2**20)
+        assert tab.call("measure", uploaded)["ok"]
+        assert tab.state["size"] == 5 * 2**20
+        assert tab.call("keep", "x" * 10**6)["ok"]
+        assert tab.state["kept"] == "x" * 10**6
+        other.wait_for(lambda: "kept" in other.state)
+        again = ask(site.url, tab.fetched[0], Accept_Encoding="gzip")
+        assert again.headers["content-encoding"] == "gzip"
+        assert ask(site.url, tab.fetched[0], If_None_Match=again.headers["etag"]).status == 304
+    wait_until(lambda: "/_mh/upload/" in site.access_log.read_text(), 10, "the uploads in the log")
+    assert "/_mh/blob/" not in site.access_log.read_text()
