@@ -243,6 +243,11 @@ class Live:
                 failed.append(error)
         return failed
 
+    def is_settled(self) -> bool:
+        """Tell whether nothing is outdated but what failed. Call with the lock held."""
+        failed = ((path, self._failed.get(path)) for path in self.outdated)
+        return all(one is not None and one[0] == self.outdated[path] for path, one in failed)
+
     def _is_there(self, node: Node, name: str) -> bool:
         with self._shared.lock:
             return name in node.data

@@ -15,6 +15,9 @@ from manyhands.paths import Path, decode_path
 from manyhands.reactions import Live
 from manyhands.state_nodes import Load, Node, Shared
 
+#: How often outdated values are computed again, for one commit, that a running handler has made outdated meanwhile. One
+#: that never pauses gets its partial updates nonetheless, with computed values that lag behind by one of them.
+SETTLING_ATTEMPTS = 10
 #: A mutation below a path: from there on, whether it is a deletion, its value.
 Below = tuple[Path, bool, Any]
 
@@ -46,10 +49,6 @@ class StateRoot:
         root._source = known, defaults
         return root
 
-    def settle(self) -> list[ComputedFailed]:
-        """Compute what is outdated, before a commit; gives what failed, whose old values stay."""
-        return self.live.settle() if self.live is not None else []
-
     def pending(self) -> bool:
         """Tell whether there is something to commit."""
         with self._shared.lock:
@@ -60,6 +59,20 @@ class StateRoot:
         with self._shared.lock:
             taken = self._shared.mutations.take()
             return [self._mutation(path, deleted) for path, deleted in taken if not deleted or _storable(path)]
+
+    def take_settled(self) -> tuple[list[Mutation], list[ComputedFailed]]:
+        """Compute what is outdated, and take what was assigned; gives also what failed, whose old values stay.
+
+        A handler that runs on may assign meanwhile: then what that makes outdated is computed, too.
+        """
+        failed: list[ComputedFailed] = []
+        if self.live is not None:
+            for _ in range(SETTLING_ATTEMPTS):
+                failed = self.live.settle()
+                with self._shared.lock:
+                    if self.live.is_settled():
+                        return self.take(), failed
+        return self.take(), failed
 
     def refresh(self, path: Path, subtree: Any, present: bool) -> None:
         """Show what other events made of a path: a tree, which is taken over, a `Stored`, or nothing.

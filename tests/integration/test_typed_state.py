@@ -13,6 +13,7 @@ from support.browser import Tab
 from support.fleet import Fleet
 from support.processes import Processes
 from support.redis_server import RedisServer
+from support.waiting import wait_until
 
 APP = str(Path(__file__).parent.parent / "apps" / "typed")
 
@@ -53,7 +54,8 @@ def is_dev(fleet: Fleet) -> bool:
 def test_a_new_session_begins_with_class_defaults_and_computed_values(tab: Tab) -> None:
     assert tab.state == {
         "counter": 0, "user": {"first": "Ada", "last": "Lovelace", "full_name": "Ada Lovelace"},
-        "chart": {"mark": "bar"}, "divisor": 1, "log": [], "awaited": "", "title": "Ada Lovelace: 0", "quotient": 100,
+        "chart": {"mark": "bar"}, "divisor": 1, "log": [], "awaited": "",
+        "title": "Ada Lovelace: 0", "quotient": 100, "slept": None,
     }  # fmt: skip
 
 
@@ -212,3 +214,23 @@ def test_a_detached_handler_computes_from_what_other_events_have_assigned_meanwh
     assert as_dict(tab.call("marry", "King"))["user.full_name"] == "Eve King"
     assert tab.wait_done(n, 20)["result"] == "Ida King: 1"
     assert (tab.state["user"]["full_name"], tab.state["title"]) == ("Ida King", "Ida King: 1")
+
+
+def test_a_large_dict_that_is_one_value_comes_back_as_one(fleet: Fleet, tab: Tab) -> None:
+    assert tab.call("draw_large", 20_000)["ok"]
+    assert tab.call("count_values")["result"] == 20_000
+
+
+def test_a_value_that_is_computed_slowly_delays_nobody_elses_partial_updates(fleet: Fleet, tab: Tab) -> None:
+    other = fleet.tab()
+    counting = other.fire("count_slowly", 200)
+    other.wait_for(lambda: other.state["counter"] > 0)
+    slow = tab.fire("sleep_in_a_partial_update", 4)
+    wait_until(lambda: "| computing for 4 seconds" in fleet.log, 20, "computing")
+    seen = len(other.updates)
+    other.wait_for(lambda: len(other.updates) >= seen + 3)
+    tab.read(0)
+    assert not tab.has_ended(slow)
+    other.cancel(counting)
+    assert tab.wait_done(slow, 20)["ok"]
+    assert tab.state["slept"] == 4

@@ -36,8 +36,9 @@ def finish(defaults: Any = None, schema: Any = None, declaring: str | None = Non
 
 def written(root: StateRoot) -> list[tuple[str, ...]]:
     """Commit, and give the paths that were written."""
-    assert root.settle() == []
-    return [one.path for one in root.take()]
+    mutations, failed = root.take_settled()
+    assert failed == []
+    return [one.path for one in mutations]
 
 
 def test_a_new_session_begins_with_computed_values() -> None:
@@ -216,9 +217,9 @@ def test_one_that_raises_keeps_its_value_and_the_rest_is_kept() -> None:
     root.state["b"] = 5
     with pytest.raises(ComputedFailed, match="the computed value inverse raised ZeroDivisionError"):
         root.state["inverse"]
-    (failed,) = root.settle()
+    mutations, (failed,) = root.take_settled()
     assert (failed.who, type(failed.__cause__)) == ("the computed value inverse", ZeroDivisionError)
-    assert [(one.path, one.value) for one in root.take()] == [(("a",), 0), (("b",), 5), (("double",), 0)]
+    assert [(one.path, one.value) for one in mutations] == [(("a",), 0), (("b",), 5), (("double",), 0)]
     root.state["a"] = 4
     assert root.state["inverse"] == 0.25
 
@@ -312,7 +313,7 @@ def test_what_is_assigned_while_it_is_computed_is_not_lost() -> None:
 
     root = finish({"a": 0})()
     root.state["a"] = 1
-    flusher = threading.Thread(target=root.settle)
+    flusher = threading.Thread(target=root.take_settled)
     flusher.start()
     assert computing.wait(10)
     root.state["a"] = 2
@@ -320,7 +321,7 @@ def test_what_is_assigned_while_it_is_computed_is_not_lost() -> None:
     assigned.set()
     flusher.join(10)
     assert root.state["copy"] == 2
-    root.settle()
+    root.take_settled()
     assert root.state["copy"] == 2
 
 
@@ -362,8 +363,9 @@ def test_whatever_is_assigned_and_deleted_every_commit_holds_the_values_as_they_
         else:
             node[path[-1]] = value
         if ends:
-            assert root.settle() == []
-            apply(fields, encode_changes(root.take(), defaults, any_defaults=False).ops)
+            mutations, failed = root.take_settled()
+            assert failed == []
+            apply(fields, encode_changes(mutations, defaults, any_defaults=False).ops)
             stored = StateRoot(build_tree(defaults, dict(fields)), "s").state
             assert stored["deep"] == deep(stored)
             assert stored["upon"] == f"<{stored['deep']}>"
@@ -386,7 +388,7 @@ def test_in_a_session_of_another_version_all_are_computed_once_and_none_fails_an
     assert written(root) == [("double",)]
     assert root.state.to_dict() == {"a": 0, "double": 0, "inverse": 3}
     root.state["a"] = 0
-    assert len(root.settle()) == 1
+    assert len(root.take_settled()[1]) == 1
 
 
 def test_after_a_refresh_of_the_whole_state_all_are_computed_again() -> None:
@@ -435,10 +437,24 @@ def test_one_that_failed_is_not_tried_again_by_commits_before_something_it_depen
     root = finish({"a": 1, "b": 1})()
     calls.clear()
     root.state["a"] = 0
-    first = root.settle()
+    first = root.take_settled()[1]
     root.state["b"] = 2
-    assert root.settle() == first
+    assert root.take_settled()[1] == first
     assert calls == [0]
     root.state["a"] = 2
-    assert root.settle() == []
+    assert root.take_settled()[1] == []
     assert root.state["inverse"] == 0.5
+
+
+def test_what_a_running_handler_assigns_while_its_commit_computes_is_computed_for_that_commit() -> None:
+    @mh.computed("a")
+    def copy(state: Any) -> Any:
+        value = state["a"]
+        if 0 < value < 5:
+            state["a"] = value + 1
+        return value
+
+    root = finish({"a": 0})()
+    root.state["a"] = 1
+    mutations, _ = root.take_settled()
+    assert {one.path: one.value for one in mutations} == {("a",): 5, ("copy",): 5}

@@ -100,8 +100,7 @@ def fire(app: LoadedApp, fired: Fired) -> Any:
     session = {"id": "s", "headers": {}, "cookies": {}}
     args, keywords = bind(handler, root.state, fired.payload, {"event": "click", "target": None}, session)
     handler.function(*args, **keywords)
-    assert not root.settle()
-    changes = encode_changes(root.take(), app.defaults, any_defaults=False)
+    changes = encode_changes(root.take_settled()[0], app.defaults, any_defaults=False)
     assert not changes.errors
     stored: dict[bytes, bytes] = {}
     apply(stored, changes.ops)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from manyhands.errors import LargeMissing, Unavailable
 from manyhands.store.contract import Store
@@ -19,6 +20,8 @@ log = logging.getLogger("manyhands.flusher")
 #: The share of the interval by which a flush may come early, so that runs which are due at about the same time share a
 #: round trip, and thousands of them are not looked at for each.
 SLACK = 0.2
+#: Threads that compute for partial updates. So many slow computed values at a time delay those of others.
+COMPUTING_THREADS = 8
 
 
 class Flusher:
@@ -28,6 +31,9 @@ class Flusher:
         self._store, self._running, self._interval = store, running, interval
         #: When each run is flushed next, by `time.monotonic`.
         self._due: dict[Run, float] = {}
+        #: Runs that `_computing` flushes at the moment, or soon.
+        self._apart: set[Run] = set()
+        self._computing = ThreadPoolExecutor(COMPUTING_THREADS, thread_name_prefix="manyhands-compute")
         self._thread = threading.Thread(target=self._loop, name="manyhands-flusher", daemon=True)
 
     def start(self) -> None:
@@ -56,11 +62,31 @@ class Flusher:
         due = [run for run, at in self._due.items() if at <= now + SLACK * self._interval]
         for run in due:
             self._due[run] = max(self._due[run] + self._interval, now)
-        if due:
+        apart = [run for run in due if run in self._apart or run.must_compute]
+        for run in apart:
+            self._flush_apart(run)
+        if due := [run for run in due if run not in apart]:
             self._commit(due)
             self._refresh(due)
         next_due = min(self._due.values(), default=now + self._interval)
         return min(max(next_due - time.monotonic(), 0.001), self._interval)
+
+    def _flush_apart(self, run: Run) -> None:
+        """Flush a run on another thread: a function of the app's that never returns delays nobody else's updates."""
+        if run not in self._apart:
+            self._apart.add(run)
+            self._computing.submit(self._flush_alone, run)
+
+    def _flush_alone(self, run: Run) -> None:
+        try:
+            self._commit([run])
+            self._refresh([run])
+        except Unavailable as error:
+            log.warning("a partial update waits: %s", error)
+        except Exception:
+            log.exception("%s | flushing failed", run.output.source)
+        finally:
+            self._apart.discard(run)
 
     def _commit(self, due: Iterable[Run]) -> None:
         prepared: list[tuple[Run, Commit]] = []

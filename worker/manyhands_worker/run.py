@@ -165,6 +165,11 @@ class Run:
         self.unanswered = self._commit(ending, changes, None, None)
         return self.unanswered
 
+    @property
+    def must_compute(self) -> bool:
+        """Whether functions of the app's are called for the next commit."""
+        return self.root.live is not None and self.began is not None and bool(self.root.live.outdated)
+
     def has_news(self) -> bool:
         """Tell whether a partial commit would say anything."""
         own = self.root.pending() or self.unanswered is not None or bool(self.joined)
@@ -258,10 +263,11 @@ class Run:
                 self._encode()
 
     def _encode(self) -> None:
-        if self.root.live is not None and self.began is not None:
+        if self.must_compute:
             with capturing(self.output):
-                self._outdated = self.root.settle()
-        mutations = self.root.take()
+                mutations, self._outdated = self.root.take_settled()
+        else:
+            mutations = self.root.take()
         if not mutations:
             return
         with self.showing(), kept_apart():

@@ -128,3 +128,32 @@ def assign_unstorable(state: AppState):
 def assign_number_key(state: AppState):
     state.counter += 1
     state["deep"] = {"a": {1: 2}}
+
+
+def draw_large(state: AppState, payload):
+    state.chart = {"mark": "bar", "values": ["x" * 10] * payload}
+
+
+def count_values(state: AppState):
+    assert type(state.chart) is dict
+    return len(state.chart["values"])
+
+
+@mh.computed("seconds")
+def slept(state):
+    if state["seconds"]:
+        print(f"computing for {state['seconds']} seconds")
+        time.sleep(state["seconds"])
+    return state["seconds"]
+
+
+def sleep_in_a_partial_update(state: AppState, payload):
+    time.sleep(0.4)
+    state["seconds"] = payload
+    time.sleep(1)
+
+
+def count_slowly(state: AppState, payload):
+    for _ in range(payload):
+        state.counter += 1
+        time.sleep(0.1)
