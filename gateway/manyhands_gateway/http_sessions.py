@@ -40,7 +40,8 @@ class HttpSessions:
             abort(403, "pages of this origin may not ask; MANYHANDS_ALLOWED_ORIGINS lists those that may")
         session = self.named()
         if session is None:
-            abort(401, "name the session: `Authorization: Bearer` and the token of its welcome, or its cookie")
+            text = "name the session: `Authorization: Bearer` and the token of its welcome, or its cookie\n"
+            abort(Response(text, 401, {"WWW-Authenticate": BEARER.strip()}, mimetype="text/plain"))
         if "Authorization" not in request.headers and "Origin" not in request.headers:
             # A cookie alone says nothing of the page that sends it.
             abort(403, "a request with a cookie needs an Origin")
