@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ from manyhands.app_location import locate
 from manyhands.cli import COMMANDS
 from manyhands.fields import apply, build_tree, encode_public
 from manyhands.handlers import bind
+from manyhands.rooms import Session, current_rooms
 from manyhands.settings import Settings
+from manyhands.state_nodes import Node
 from manyhands.state_root import StateRoot
 from manyhands_worker.changes import encode_changes
 from manyhands_worker.loader import LoadedApp, load
@@ -83,6 +86,26 @@ def snippets_of(page: Path) -> list[Snippet]:
     return found
 
 
+class EmptyRoom:
+    """A room that nobody else is in."""
+
+    def __init__(self, defaults: Mapping[str, Any] | None) -> None:
+        self.root = StateRoot(dict(defaults or {}))
+
+    def node(self) -> Node:
+        return self.root.state._node
+
+    async def open(self) -> None:
+        """It is."""
+
+
+class EmptyRooms:
+    """Gives each handler rooms of its own."""
+
+    def room(self, name: str, defaults: Mapping[str, Any] | None) -> EmptyRoom:
+        return EmptyRoom(defaults)
+
+
 SNIPPETS = [snippet for page in PAGES for snippet in snippets_of(page)]
 each_snippet = pytest.mark.parametrize("snippet", SNIPPETS, ids=lambda snippet: snippet.where)
 
@@ -93,13 +116,19 @@ def load_snippet(snippet: Snippet, directory: Path) -> LoadedApp:
     return load(locate(str(directory)))
 
 
+def in_rooms(call: Callable[[], object]) -> None:
+    """Call something as a handler whose rooms are all empty."""
+    current_rooms.set(EmptyRooms())
+    call()
+
+
 def fire(app: LoadedApp, fired: Fired) -> Any:
     """Run a handler as a worker does, and give what a browser that joins afterwards gets."""
     handler = app.handlers[fired.handler]
     root = StateRoot(build_tree(app.defaults, {}), None, app.declared)
-    session = {"id": "s", "headers": {}, "cookies": {}}
+    session = Session({"id": "s", "headers": {}, "cookies": {}}, {})
     args, keywords = bind(handler, root.state, fired.payload, {"event": "click", "target": None}, session)
-    handler.function(*args, **keywords)
+    copy_context().run(in_rooms, lambda: handler.function(*args, **keywords))
     changes = encode_changes(root.take_settled()[0], app.defaults, any_defaults=False)
     assert not changes.errors
     stored: dict[bytes, bytes] = {}
