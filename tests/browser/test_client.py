@@ -299,3 +299,83 @@ def test_a_restart_is_followed_after_its_delay(page: Page, gateway: Gateway) -> 
     gateway.welcome(page)
 
     assert len(gateway.sockets) == 2
+
+
+@pytest.mark.parametrize("reason", ["flooding: more than 50 pings", "`hello` must come within 5 s"])
+def test_a_close_that_time_mends_is_followed_by_a_long_pause_and_another_try(
+    page: Page, gateway: Gateway, reason: str
+) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("window.wait = setTimeout; window.setTimeout = (call, ms) => { window.pause = ms; wait(call, 1) }")
+    gateway.sockets[-1].close(code=4000, reason=reason)
+    gateway.welcome(page, resumed=True)
+
+    assert page.evaluate("window.pause") >= 5000
+
+
+def test_an_event_that_could_not_be_sent_within_its_lifetime_is_dropped(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    gateway.sockets[-1].close(code=1001)
+    page.wait_for_function("manyhands.status === 'connecting'")
+    page.evaluate("void (window.late = manyhands.fire('late', null, {}, {lifetime: 0.001}))")
+    page.evaluate("void manyhands.fire('kept', null, {}, {lifetime: 60})")
+    with page.expect_console_message(lambda message: "late was dropped" in message.text):
+        gateway.welcome(page)
+
+    assert page.evaluate("late")["error"]["code"] == "expired"
+    assert gateway.take(page, "event")["handler"] == "kept"
+
+
+def test_an_event_is_cancelled_before_it_is_sent_and_also_once_the_connection_is_back(
+    page: Page, gateway: Gateway
+) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("void (window.sent = manyhands.fire('sent'))")
+    n = gateway.take(page, "event")["n"]
+    gateway.send(type="accepted", n=n)
+    page.wait_for_function("manyhands.unsent === 0")
+    gateway.sockets[-1].close(code=1001)
+    page.wait_for_function("manyhands.status === 'connecting'")
+    page.evaluate("void (window.never = manyhands.fire('never'))")
+    page.evaluate("(never.cancel(), sent.cancel())")
+    gateway.welcome(page, n=n, pending=[n], ended=[])
+
+    assert page.evaluate("never")["error"]["code"] == "cancelled"
+    assert gateway.take(page, "cancel")["n"] == n
+
+
+def test_after_a_welcome_with_the_state_each_event_ends_as_it_says(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("void (window.events = ['a', 'b', 'c'].map((name) => manyhands.fire(name)))")
+    numbers = [gateway.take(page, "event")["n"] for _ in range(3)]
+    for n in numbers:
+        gateway.send(type="accepted", n=n)
+    page.wait_for_function("manyhands.unsent === 0")
+    page.evaluate("void manyhands.onMail('greet', (mail, own) => (window.mail = [mail.text, own]))")
+    gateway.sockets[-1].close(code=1001)
+    mail = [{"type": "greet", "text": "hi"}]
+    ended = [{"n": numbers[0], "ok": True, "result": 7, "error": None, "mail": mail}]
+    gateway.welcome(page, n=numbers[2], seq=9, state={}, pending=[numbers[1]], ended=ended)
+    one, three = page.evaluate("Promise.all([events[0], events[2]])")
+
+    assert (one["ok"], one["result"]) == (True, 7)
+    assert (three["ok"], three["error"]["code"]) == (None, "unknown_end")
+    assert page.evaluate("Promise.race([events[1], 'still running'])") == "still running"
+    assert page.evaluate("window.mail") == ["hi", True]
+
+
+def test_the_page_says_that_it_is_not_connected_and_what_waits(page: Page, gateway: Gateway) -> None:
+    status = page.get_by_role("status")
+    gateway.welcome(page, state={})
+    expect(status).to_be_hidden()
+    gateway.sockets[-1].close(code=1001)
+    page.wait_for_function("manyhands.status === 'connecting'")
+    page.click("#plus")
+    expect(status).to_contain_text("Not connected")
+    expect(status).to_contain_text("(1)")
+    page.add_style_tag(content=".mh-status { display: none }")
+    expect(status).to_be_hidden()
+    gateway.welcome(page)
+    expect(page.locator(".mh-status")).to_have_text("")
+    gateway.sockets[-1].close(code=4003, reason="not you")
+    expect(page.locator(".mh-status")).to_contain_text("not you")

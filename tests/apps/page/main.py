@@ -11,6 +11,7 @@ mh.init_state({
     "ticks": 0,
     "name": "",
     "progress": 0,
+    "log": [],
     "todos": {"a": {"title": "first", "tags": ["x", "y"]}, "b": {"title": "second", "tags": []}},
     "numbers": [10, 20, 30],
 })  # fmt: skip
@@ -37,6 +38,11 @@ def see_files(state, payload, context):
 def see_picture(state, payload, context):
     """Show whether bytes are a PNG."""
     _see(state, [type(payload).__name__, payload[:8] == b"\x89PNG\r\n\x1a\n", len(payload) > 1000], context)
+
+
+def append(state, payload):
+    """Note what came, in its order."""
+    state["log"] = [*state["log"], payload]
 
 
 def load(state, payload):
