@@ -16,6 +16,14 @@ function toBase64(bytes) {
   return btoa(text);
 }
 
+/** @param {string} base64 */
+function fromBase64(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
 /** @param {unknown} value */
 export const toJson = (value) =>
   JSON.stringify(value, (_, item) => (item instanceof Uint8Array ? { [BYTES_KEY]: toBase64(item) } : item));
@@ -26,7 +34,7 @@ export function fromJson(text) {
   if (!text.includes(`"${BYTES_KEY}"`)) return JSON.parse(text);
   return JSON.parse(text, (_, item) =>
     isDict(item) && typeof item[BYTES_KEY] === "string" && Object.keys(item).length === 1
-      ? Uint8Array.from(atob(item[BYTES_KEY]), (letter) => letter.charCodeAt(0))
+      ? fromBase64(item[BYTES_KEY])
       : item);
 }
 
