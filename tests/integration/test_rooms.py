@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from manyhands import keys
+from manyhands.keys import Keys
 from manyhands.settings import Settings
 from manyhands.store.redis_store import RedisStore
 from manyhands.store.rooms import RoomTake, RoomTaken
@@ -230,9 +232,6 @@ def test_a_browser_that_was_away_while_another_tab_joined_and_left_knows(
 
 
 def test_what_pub_sub_lost_of_a_room_is_filled_from_its_log(open_tab: Open, room: str, fleet: Fleet) -> None:
-    # A second gateway that hears nothing but what comes after a gap: its pub/sub connection is cut by the server.
-    from redis import Redis
-
     tab, writer = open_tab(), open_tab(1)
     tab.call("join", room)
     writer.call("count", room)
@@ -242,6 +241,44 @@ def test_what_pub_sub_lost_of_a_room_is_filled_from_its_log(open_tab: Open, room
             client.client_kill_filter(_type="pubsub")
             writer.call("count", room)
     tab.wait_for(lambda: tab.rooms[room] == {"n": 4})
+
+
+def test_a_gateway_subscribes_once_to_a_room_however_many_follow_it(open_tab: Open, room: str, fleet: Fleet) -> None:
+    tabs = [open_tab(gateway) for gateway in (0, 0, 0, 1, 1)]
+    for tab in tabs:
+        tab.call("join", room)
+        tab.wait_for(lambda tab=tab: room in tab.rooms)
+    environ = fleet.processes.environ
+    channel = Keys(environ["MANYHANDS_NAMESPACE"]).updates(keys.room(room))
+    with Redis.from_url(environ["REDIS_URL"]) as client:
+
+        def subscribers() -> int:
+            ((_, number),) = client.pubsub_numsub(channel)
+            return int(number)
+
+        assert subscribers() == 2
+        for tab in tabs[:3]:
+            tab.call("leave", room)
+        wait_until(lambda: subscribers() == 1, 5, "the end of a subscription")
+        tabs[3].drop()
+        tabs[4].drop()
+        wait_until(lambda: subscribers() == 0, 5, "the end of all subscriptions")
+
+
+def test_a_room_lives_while_a_browser_follows_it(fleet_of: FleetOf, room: str) -> None:
+    fleet = fleet_of(app=APP, workers=1, environ={"MANYHANDS_SESSION_TTL": "12"})
+    tab = fleet.tab()
+    tab.call("join", room)
+    assert tab.call("count", room)["ok"]
+    with Redis.from_url(fleet.processes.environ["REDIS_URL"]) as client:
+        state = Keys(fleet.namespace).state(keys.room(room))
+        left = [client.pttl(state)]
+
+        def is_renewed() -> bool:
+            left.append(client.pttl(state))
+            return left[-1] > left[-2]
+
+        wait_until(is_renewed, 11, "a renewal, without any event")
 
 
 # --- workers that die ---
