@@ -105,6 +105,8 @@ class Checker:
     def _check_events(self, session: SessionLoad) -> None:
         state = self._state_in_redis(session)
         sent = {f"{tab.client}/{one.n}": one for tab in session.tabs for one in tab.sent.values()}
+        if state.get("violations"):
+            self._complain(f"session {session.id}: {state['violations']} handlers found what earlier ones had not left")
         short = {name for name, one in sent.items() if one.handler not in LONG}
         self._check_once(session, short & _accepted(session), Counter(state["events"]))
         for name in _accepted(session) - short - set(state["finished"]):

@@ -6,6 +6,7 @@ Each gets `[client, n, seconds]`, its own event's name and how long to take.
 import asyncio
 import os
 import time
+import zlib
 
 import manyhands as mh
 
@@ -14,6 +15,8 @@ mh.init_state({"events": [], "progress": {}, "finished": {}})
 # Lines of one `write` to a file opened for appending never mix, however many processes write.
 _trace = os.open(os.environ.get("CHAOS_TRACE", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
+#: What a session holds beside its events, by its id: nothing, many keys, a large value, or a room of its own.
+MANY, LARGE, SHARING = 1, 2, 3
 #: Seconds between two assignments of a long handler.
 ROUND = 0.05
 #: Seconds that a slow handler sleeps at once.
@@ -22,14 +25,14 @@ STEP = 0.01
 
 def short(state, payload, session):
     _note("began", payload, session)
-    _append(state, payload)
+    _append(state, payload, session)
     _note("did", payload, session)
 
 
 async def short_async(state, payload, session):
     _note("began", payload, session)
     await asyncio.sleep(payload[2])
-    _append(state, payload)
+    _append(state, payload, session)
     _note("did", payload, session)
 
 
@@ -38,7 +41,7 @@ def slow(state, payload, session):
     # In steps, so that one whose process was stopped still has work to do when it goes on.
     for _ in range(round(payload[2] / STEP)):
         time.sleep(STEP)
-    _append(state, payload)
+    _append(state, payload, session)
     _note("did", payload, session)
 
 
@@ -65,8 +68,40 @@ def _name(payload):
     return f"{payload[0]}/{payload[1]}"
 
 
-def _append(state, payload):
-    state["events"] = [*state["events"], _name(payload)]
+def _append(state, payload, session):
+    names, name = state["events"], _name(payload)
+    if _kind(session) == MANY:
+        _count(state["many"], name) if state["many"] else state.update(many={str(n): n for n in range(300)})
+    elif _kind(session) == LARGE:
+        _check(state, state["large"] in (None, [state["named"]] * 4000))
+        if payload[1] % 8 == 0:
+            state["large"], state["named"] = [name] * 4000, name
+    elif _kind(session) == SHARING:
+        _share(state, names, name, mh.shared(f"of-{session['id']}"))
+    state["events"] = [*names, name]
+
+
+def _count(many, name):
+    """Touch two of many keys, one of them new."""
+    many["0"] += 1
+    many[name] = True
+
+
+def _share(state, names, name, room):
+    """Keep the same list in a room, which is written in a step of its own before the session."""
+    shared = room["events"] or []
+    # An event that is run again finds itself there.
+    _check(state, shared == names or shared == [*names, name])
+    room["events"] = [*shared, name]
+
+
+def _check(state, is_right):
+    if not is_right:
+        state["violations"] = (state["violations"] or 0) + 1
+
+
+def _kind(session):
+    return zlib.crc32(session["id"].encode()) % 4
 
 
 def _note(word, payload, session):
