@@ -12,6 +12,7 @@ from manyhands.store.scripts_loader import load_script
 from support.browser import Tab
 from support.fleet import Fleet
 from support.redis_server import RedisServer
+from support.waiting import wait_until
 
 APP = str(Path(__file__).parent.parent / "apps" / "large")
 MANY = 1500
@@ -87,3 +88,19 @@ def test_a_long_handler_sees_what_others_change_in_a_large_state(tab: Tab) -> No
     assert done["ok"]
     assert set(done["result"]) <= {3, 4}
     assert tab.call("raise_price", "item3")["result"] == 5
+
+
+def test_the_time_in_which_redis_does_not_answer_a_read_is_not_the_handlers(
+    fleet_of: Callable[..., Fleet], redis_server: RedisServer, tmp_path: Path
+) -> None:
+    fleet = fleet_of(workers=2, app=APP, environ={"MANYHANDS_TURN_LIMIT": "1"})
+    tab = fleet.tab()
+    assert tab.call("fill", MANY)["ok"]
+    late = tab.fire("add_late", str(tmp_path / "file"))
+    wait_until((tmp_path / "file.began").exists, 10, "the handler's beginning")
+    with redis_server.client() as client:
+        client.client_pause(2500)
+        (tmp_path / "file.read").touch()
+        client.ping()
+    assert tab.call("add")["result"] == 9
+    assert tab.wait_done(late)["ok"]

@@ -23,6 +23,7 @@ from manyhands_worker.large_values import LargeValues
 from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Run
 from manyhands_worker.running import Running
+from manyhands_worker.waits import Waits
 
 BIG = "x" * 100_000
 BODY = Body("handler")
@@ -51,7 +52,7 @@ class Worker:
         self.store.create(Session("s", "", "v"))
         self.running = Running((10, 10), 1)
         self.running.pause = lambda _: None  # type: ignore[method-assign]
-        self.values = LargeValues(self.store, self.running, most)
+        self.values = LargeValues(self.store, self.running, Waits(), most)
         self.parts = cast("Parts", SimpleNamespace(store=self.store, running=self.running))
         self._count = 0
 
@@ -99,7 +100,7 @@ def test_what_was_assigned_here_is_not_fetched() -> None:
 def test_a_second_read_in_the_same_worker_fetches_nothing() -> None:
     writer = Worker()
     writer.assign(a=BIG)
-    reader = LargeValues(writer.store, writer.running, 2**20)
+    reader = LargeValues(writer.store, writer.running, Waits(), 2**20)
     reference = read_reference(writer.field("a"))
     assert reader.load("s", reference) == reader.load("s", reference)
     assert writer.store.reads == 1
@@ -108,7 +109,7 @@ def test_a_second_read_in_the_same_worker_fetches_nothing() -> None:
 def test_what_is_kept_is_bounded_and_what_was_used_last_stays() -> None:
     writer = Worker()
     writer.assign(a="a" * CHUNK, b="b" * CHUNK, c="c" * CHUNK, d="d" * 5 * CHUNK)
-    reader = LargeValues(writer.store, writer.running, 2 * CHUNK + 100)
+    reader = LargeValues(writer.store, writer.running, Waits(), 2 * CHUNK + 100)
     references = {name: read_reference(writer.field(name)) for name in "abcd"}
     for name in "abacad":
         reader.load("s", references[name])
@@ -138,7 +139,7 @@ def test_what_a_commit_refers_to_is_written_again_where_it_is_gone() -> None:
         with pytest.raises(LargeMissing):
             worker.store.commit(commit)
         assert isinstance(deliver(worker.parts, run, commit), Committed)
-    assert LargeValues(worker.store, worker.running, 0).load("s", read_reference(worker.field("a")))
+    assert LargeValues(worker.store, worker.running, Waits(), 0).load("s", read_reference(worker.field("a")))
 
 
 def test_what_was_passed_on_unread_and_is_gone_is_not_written() -> None:

@@ -19,6 +19,7 @@ from manyhands.wire import Key
 
 if TYPE_CHECKING:
     from manyhands_worker.running import Running
+    from manyhands_worker.waits import Waits
 
 log = logging.getLogger("manyhands.turns")
 
@@ -37,9 +38,9 @@ Answer = TypeVar("Answer")
 class LargeValues:
     """Shared by all threads of the process."""
 
-    def __init__(self, store: Store, running: Running, most: int) -> None:
+    def __init__(self, store: Store, running: Running, waits: Waits, most: int) -> None:
         """`most`: bytes that are kept."""
-        self._store, self._running, self._most = store, running, most
+        self._store, self._running, self._waits, self._most = store, running, waits, most
         # Guards everything below; held for a moment.
         self._lock = threading.Lock()
         #: By digest, what was used last at the end.
@@ -58,7 +59,8 @@ class LargeValues:
             if kept is not None:
                 self._kept.move_to_end(reference.digest)
                 return kept
-        data = self._read(session, reference)
+        with self._waits.waiting():
+            data = self._read(session, reference)
         if data is None:
             raise DamagedValue("it is large, and part of it is gone: another event may have replaced it meanwhile")
         self._keep(reference.digest, data)

@@ -28,6 +28,7 @@ from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
 from manyhands_worker.traces import Traces
 from manyhands_worker.versions import OtherVersions
+from manyhands_worker.waits import Waits
 from manyhands_worker.watcher import Watcher
 
 #: Threads that detach handlers, each for one round trip.
@@ -74,7 +75,7 @@ class Parts:
         keys = Keys(settings.namespace)
         # A thread for every slot and every detached handler, and some that finish commits meanwhile.
         threads = settings.max_detached[0] + 2 * concurrency + 16
-        running = Running(settings.max_detached, concurrency)
+        running, waits = Running(settings.max_detached, concurrency), Waits()
         listener = Listener(settings.redis, keys.worker(secrets.token_hex(8), queues))
         return cls(
             settings=settings,
@@ -82,7 +83,7 @@ class Parts:
             app=app,
             ringing=ringing,
             running=running,
-            watcher=Watcher(settings.turn_limit),
+            watcher=Watcher(settings.turn_limit, waits),
             loop=EventLoop(),
             threads=ThreadPoolExecutor(threads, thread_name_prefix="manyhands-turn"),
             detaching=ThreadPoolExecutor(DETACHING_THREADS, thread_name_prefix="manyhands-detach"),
@@ -91,8 +92,8 @@ class Parts:
             meter=Meter(),
             traces=Traces(start_tracing(settings, "manyhands-worker")),
             sessions=KnownSessions(),
-            reading=Reading(store, running),
-            large=LargeValues(store, running, settings.value_cache),
+            reading=Reading(store, running, waits),
+            large=LargeValues(store, running, waits, settings.value_cache),
             durations=Durations(),
             listener=listener,
             lines=Lines(settings.redis, keys.lines(secrets.token_hex(8))),

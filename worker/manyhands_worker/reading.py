@@ -12,6 +12,7 @@ from manyhands.known_fields import Habits, KnownFields
 from manyhands.store.contract import Fields, Store
 from manyhands.store.turns import NOTHING, Turn, Wanted
 from manyhands_worker.running import RETRY, Running
+from manyhands_worker.waits import Waits
 
 log = logging.getLogger("manyhands.turns")
 
@@ -22,8 +23,8 @@ KEPT = 4096
 class Reading:
     """What a process knows of how its sessions' states are read. Any thread may use it."""
 
-    def __init__(self, store: Store, running: Running) -> None:
-        self._store, self._running = store, running
+    def __init__(self, store: Store, running: Running, waits: Waits) -> None:
+        self._store, self._running, self._waits = store, running, waits
         self._habits = Habits()
         # Guards the dictionary; held for one operation.
         self._lock = threading.Lock()
@@ -57,6 +58,10 @@ class Reading:
                 self._large.popitem(last=False)
 
     def _fetch(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
+        with self._waits.waiting():
+            return self._read(session, wanted)
+
+    def _read(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
         # A handler that reads its state does not learn that Redis was away for a while.
         while True:
             try:

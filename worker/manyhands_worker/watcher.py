@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from manyhands_worker.run import Run
+from manyhands_worker.waits import Waits
 
 #: Seconds between two looks while anything runs. A handler may overrun its turn by about this much.
 LOOK_INTERVAL = 0.005
@@ -27,7 +28,7 @@ STALL = 0.5
 class Watched:
     """A running handler and what is to be done when it runs long."""
 
-    __slots__ = ("detach", "grace", "hand_off", "run")
+    __slots__ = ("detach", "grace", "hand_off", "run", "waited")
 
     def __init__(self, run: Run, hand_off: Callable[[], None] | None, detach: Callable[[], None]) -> None:
         self.run = run
@@ -36,6 +37,8 @@ class Watched:
         self.detach = detach
         #: Seconds added to the limits: what the watcher itself, and so most likely the handler, was kept waiting.
         self.grace = 0.0
+        #: Seconds that its thread had waited for the store when it was first looked at; None before.
+        self.waited: float | None = None
 
     def credit(self, late: float, most: float) -> None:
         """Credit what the watcher was kept waiting: a stall as a whole, a busy process up to a bound."""
@@ -48,8 +51,8 @@ class Watched:
 class Watcher:
     """The watcher's thread. It sleeps while nothing runs."""
 
-    def __init__(self, turn_limit: float) -> None:
-        self._turn_limit = turn_limit
+    def __init__(self, turn_limit: float, waits: Waits) -> None:
+        self._turn_limit, self._waits = turn_limit, waits
         # Guards `_watched`; held for a dictionary operation.
         self._wake = threading.Condition()
         self._watched: dict[Run, Watched] = {}
@@ -96,11 +99,14 @@ class Watcher:
         for watched in running:
             if watched.run.began is None:
                 continue
+            waited = self._waits.of(watched.run.thread)
+            watched.waited = waited if watched.waited is None else watched.waited
             watched.credit(late, self._turn_limit)
             ran = now - watched.run.began - watched.grace
             if ran >= HAND_OFF_AFTER and watched.hand_off:
                 hand_off, watched.hand_off = watched.hand_off, None
                 hand_off()
-            if ran >= self._turn_limit:
+            # What is read may be long in coming; that others need not wait for it is all that follows from that.
+            if ran - (waited - watched.waited) >= self._turn_limit:
                 self.forget(watched.run)
                 watched.detach()

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import manyhands as mh
 
@@ -61,3 +62,18 @@ def wait_for_go(state):
 
 def go(state):
     state["go"] = True
+
+
+def add_late(state, payload):
+    """Says that it has begun, reads once it is told to, and writes a while later."""
+    Path(f"{payload}.began").touch()
+    while not Path(f"{payload}.read").exists():
+        time.sleep(0.005)
+    value = state["key7"]
+    time.sleep(0.3)
+    state["key7"] = value + 1
+
+
+def add(state):
+    state["key7"] += 1
+    return state["key7"]
