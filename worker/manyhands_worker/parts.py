@@ -56,6 +56,7 @@ class Parts:
     traces: Traces
     sessions: KnownSessions
     reading: Reading
+    waits: Waits
     large: LargeValues
     durations: Durations
     listener: Listener
@@ -93,6 +94,7 @@ class Parts:
             traces=Traces(start_tracing(settings, "manyhands-worker")),
             sessions=KnownSessions(),
             reading=Reading(store, running, waits),
+            waits=waits,
             large=LargeValues(store, running, waits, settings.value_cache),
             durations=Durations(),
             listener=listener,

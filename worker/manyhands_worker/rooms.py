@@ -136,14 +136,17 @@ class RoomOfRun:
             self._run.root.look()
             self._take = replace(self._take, channel=lines.channel)
             try:
-                answer = self._parts.store.rooms.take(self._take)
+                # Only what Redis itself takes: a room that others have is waited for in the handler's own time.
+                with self._parts.waits.waiting():
+                    answer = self._parts.store.rooms.take(self._take)
             except StoreRefused:
                 raise
             except Unavailable as error:
                 log.warning("%s | waiting for the room %s: %s", self._run.output.source, self.name, error)
                 if running.is_out_of_time:
                     raise
-                yield RETRY
+                with self._parts.waits.waiting():
+                    running.pause(RETRY)
                 continue
             if isinstance(answer, RoomTaken):
                 self._begin(answer)
