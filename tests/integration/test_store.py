@@ -569,6 +569,18 @@ def test_of_a_large_state_a_turn_brings_what_is_wanted(store: Store, value: obje
     assert len(store.read("s", Wanted((), (b"",)))[0]) == len(answer.turn.fields or ()) + 1
 
 
+def test_a_state_that_became_small_with_a_commit_is_told_whole_with_the_turn_behind_it(store: Store) -> None:
+    fill(store, 1)
+    store.accept([letter(2), letter(3)])
+    store.begin("s", "t2")
+    few = fields.encode_path(("few",))
+    ops = [(fields.Op.DELETE.value, fields.encode_path(("many",)), b""), *assign(("few",), {"x": 1})]
+    answer = store.commit(write("t2", n=2, ops=ops, next_token="t3", version=0, wanted=Wanted((), (few,))))
+    assert answer.turn is not None
+    assert answer.turn.whole
+    assert set(answer.turn.fields or ()) == {few, fields.encode_path(("few", "x"))}
+
+
 def test_a_small_state_is_told_whole_whatever_is_wanted(store: Store) -> None:
     fill(store, 1, 5)
     store.accept([letter(2)])

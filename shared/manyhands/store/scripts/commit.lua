@@ -63,6 +63,8 @@ if #ARGV >= FIRST_OP then
   begin_writes(meta[12], meta[13])
   write_ops(FIRST_OP, some_detached and version, tonumber(ARGV[20]))
   end_writes()
+  -- The next turn reads what is there now.
+  meta[12], meta[13] = bytes, indexed and '1' or '0'
 end
 
 if ARGV[21] ~= '' then note_joined(ARGV[21]) end
