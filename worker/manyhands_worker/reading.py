@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from functools import partial
 
-from manyhands.errors import Unavailable
+from manyhands.errors import StoreRefused, Unavailable
 from manyhands.known_fields import Habits, KnownFields
 from manyhands.store.contract import Fields, Store
 from manyhands.store.turns import NOTHING, Turn, Wanted
@@ -32,7 +32,7 @@ class Reading:
 
     def wanted_of(self, session: str) -> Wanted:
         """Give what to ask for with a session's next turn."""
-        return self._habits.wanted if session in self._large else NOTHING
+        return self._habits.begin_turn() if session in self._large else NOTHING
 
     def of(self, turn: Turn) -> KnownFields:
         """Give what a turn brought, which goes on to the store for the rest."""
@@ -66,6 +66,9 @@ class Reading:
         while True:
             try:
                 return self._store.read(session, wanted)
+            except StoreRefused:
+                # It would be refused again and again, with the state's lock held.
+                raise
             except Unavailable as error:
                 if self._running.is_out_of_time:
                     raise
