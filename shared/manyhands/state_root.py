@@ -102,7 +102,10 @@ class StateRoot:
             assert self._source is not None, "a state of plain dicts has no fields that could change"
             known, defaults = self._source
             if paths is None:
-                known.replace(fields, whole=whole)
+                if whole:
+                    known.replace(fields, whole=True)
+                else:
+                    known.ask_again()
                 self.refresh((), Branch(known, defaults.tree), True)
                 return
             known.update(fields, paths, whole=whole)

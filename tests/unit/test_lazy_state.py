@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,9 +13,9 @@ from hypothesis.stateful import invariant, rule
 from manyhands import codec
 from manyhands.branches import Branch, Defaults
 from manyhands.errors import DamagedValue
-from manyhands.fields import Stored, apply, build_tree, encode_tree
-from manyhands.known_fields import HABITS, Habits, KnownFields
-from manyhands.paths import encode_path
+from manyhands.fields import Op, Stored, apply, build_tree, encode_assignment, encode_tree
+from manyhands.known_fields import HABITS, UNREAD_FOR, Habits, KnownFields
+from manyhands.paths import encode_path, segment
 from manyhands.state_root import StateRoot
 from manyhands.store.turns import Wanted
 from unit.test_state_model import FEW, PLACES, StateAgainstDicts, TwoEvents, ops_of, same
@@ -30,11 +31,10 @@ class Source:
     def fetch(self, wanted: Wanted) -> tuple[Mapping[bytes, bytes], bool]:
         """Give what is wanted."""
         self.asked.append(wanted)
-        subtrees = tuple(wanted.subtrees)
         found = {
             field: value
             for field, value in self.fields.items()
-            if field in wanted.fields or (field.startswith(subtrees) and field not in subtrees)
+            if field in wanted.fields or any(field != one and field.startswith(one) for one in wanted.subtrees)
         }
         return found, False
 
@@ -44,6 +44,12 @@ class Source:
         fields, _ = self.fetch(wanted)
         self.asked.clear()
         return KnownFields(fields, whole=False, wanted=wanted, fetch=self.fetch, habits=habits)
+
+
+@pytest.fixture
+def habits() -> Habits:
+    """Of a process that has just started."""
+    return Habits()
 
 
 def open_state(values: dict[str, Any], defaults: dict[str, Any] | None = None) -> tuple[Any, Source]:
@@ -163,6 +169,104 @@ def test_a_dict_that_cannot_be_looked_up_whole_keeps_what_was_assigned() -> None
     assert (state["new"], state["good"]) == (2, 1)
 
 
+def test_reading_all_of_a_dict_drives_out_no_habit(habits: Habits) -> None:
+    source = Source(encode_tree({"counter": 1, "items": {str(n): n for n in range(2 * HABITS)}}))
+    for _ in range(3):
+        state = StateRoot.over(source.known(habits), Defaults.of({})).state
+        assert state["counter"] == 1
+        assert len(state["items"].to_dict()) == 2 * HABITS
+    assert not source.asked
+
+
+def test_a_subtree_that_is_large_elsewhere_comes_along_once(habits: Habits) -> None:
+    small = Source(encode_tree({"items": {"a": 1}}))
+    large = Source(encode_tree({"items": {str(n): n for n in range(1000)}}))
+    for _ in range(3):
+        assert len(StateRoot.over(small.known(habits), Defaults.of({})).state["items"]) == 1
+        large.known(habits)
+    assert habits.wanted.subtrees == ()
+    # The same where its values are few and large.
+    bytes_of_it = Source(encode_tree({"blobs": {str(n): bytes(30_000) for n in range(10)}}))
+    assert len(StateRoot.over(bytes_of_it.known(habits), Defaults.of({})).state["blobs"]) == 10
+    assert habits.wanted.subtrees == ()
+
+
+def test_what_nobody_reads_any_more_stops_coming_along(habits: Habits) -> None:
+    habits.note(b"once")
+    for _ in range(UNREAD_FOR + 1):
+        habits.note(b"often")
+        wanted = habits.begin_turn()
+    assert wanted == Wanted((b"often",))
+
+
+def test_what_an_event_leaves_behind_changes_nothing_that_the_next_one_sees() -> None:
+    source = Source(encode_tree({"counter": 1}))
+    known = source.known()
+    left_behind = StateRoot.over(known, Defaults.of({})).state
+    ops = encode_assignment(("counter",), 2, over_dict=False)
+    known = known.after(ops)
+    # Before the commit is in, a thread of the first event looks.
+    assert left_behind["counter"] == 1
+    apply(source.fields, ops)
+    assert StateRoot.over(known, Defaults.of({})).state["counter"] == 2
+
+
+def test_what_was_written_is_known_to_the_next_event() -> None:
+    source = Source(encode_tree({"counter": 1, "d": {"x": 1}, "other": 1}))
+    known = source.known()
+    ops = [
+        *encode_assignment(("counter",), 2, over_dict=False),
+        *encode_assignment(("d",), {"y": 2, "z": {"deep": 3}}, over_dict=False),
+        (Op.DELETE.value, encode_path(("other",)), b""),
+    ]
+    assert StateRoot.over(known, Defaults.of({})).state["other"] == 1
+    apply(source.fields, ops)
+    state = StateRoot.over(known.after(ops), Defaults.of({})).state
+    source.asked.clear()
+    assert (state["counter"], state["d"].to_dict()) == (2, {"y": 2, "z": {"deep": 3}})
+    assert not source.asked
+    assert state["other"] is None
+
+
+def test_many_writes_are_followed_in_a_moment() -> None:
+    source = Source(encode_tree({"items": {str(n): {"price": n} for n in range(10_000)}}))
+    known = source.known()
+    state = StateRoot.over(known, Defaults.of({})).state
+    assert len(state["items"].to_dict()) == 10_000
+    began = time.process_time()
+    ops = [op for n in range(10_000) for op in encode_assignment(("items", str(n), "price"), 1, over_dict=False)]
+    new = [op for n in range(10_000) for op in encode_assignment(("new", str(n)), 1, over_dict=False)]
+    known = known.after(ops).after(new)
+    known.update({}, [field for _, field, _ in ops[:512]], whole=False)
+    assert time.process_time() - began < 2
+
+
+def test_names_stay_in_order_as_more_of_them_are_read() -> None:
+    values = {"items": {str(n): {"v": n} for n in range(300)}, "others": {str(n): n for n in range(300)}}
+    state, source = open_state(values)
+    known = KnownFields({}, whole=False, fetch=source.fetch)
+    assert list(known.names_below(encode_path(("items",)))) == sorted(values["items"], key=segment)
+    began = time.process_time()
+    for n in range(300):
+        known.get(encode_path(("others", str(n))))
+        assert list(known.names_below(encode_path(("items", str(n))))) == ["v"]
+    assert list(known.names_below(encode_path(("others",)))) == sorted(values["others"], key=segment)
+    assert time.process_time() - began < 2
+    assert state["others"]["7"] == 7
+
+
+def test_when_anything_may_have_changed_all_that_was_known_is_asked_for_at_once() -> None:
+    source = Source(encode_tree({"items": {str(n): {"v": n} for n in range(100)}, "counter": 1}))
+    root = StateRoot.over(source.known(), Defaults.of({}))
+    held = [root.state["items"][str(n)] for n in range(100)]
+    assert root.state["counter"] == 1
+    apply(source.fields, encode_assignment(("items", "7", "v"), 8, over_dict=False))
+    source.asked.clear()
+    root.update({}, None, whole=False)
+    assert len(source.asked) == 1
+    assert (held[7]["v"], root.state["counter"]) == (8, 1)
+
+
 class LazyState(StateAgainstDicts):
     """The same, with a state of which only what is read is known, over several events in a row."""
 
@@ -188,7 +292,7 @@ class LazyState(StateAgainstDicts):
     @rule()
     def begin_the_next_event(self) -> None:
         self.write()
-        self.known.apply(self.written)
+        self.known = self.known.after(self.written)
         self.begin_run()
 
     @rule(place=PLACES)

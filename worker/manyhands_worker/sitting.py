@@ -199,7 +199,7 @@ class Sitting:
         return share_left and not self._parts.running.stopping and not self._parts.settings.one_task_per_event
 
     def _follow(self, run: Run, commit: Commit) -> Run:
-        self._known.apply(commit.ops)
+        self._known = self._known.after(commit.ops)
         letter = self._ahead.popleft()
         self.started = True
         turn = replace(
@@ -251,7 +251,7 @@ class Sitting:
             self._table.ring(commit.session, answer.ring, answer.queue)
         elif answer.turn is not None and not commit.ahead:
             if answer.turn.fields is None:
-                self._known.apply(commit.ops)
+                self._known = self._known.after(commit.ops)
             self.started = True
             self.run = self._take_up(answer.turn)
             return True

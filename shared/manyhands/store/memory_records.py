@@ -73,11 +73,10 @@ class Record:
         size = sum(len(field) + len(value) for field, value in self.fields.items())
         if len(self.fields) <= limits.WHOLE_FIELDS and size <= limits.WHOLE_BYTES:
             return dict(self.fields), True
-        below = tuple(wanted.subtrees)
         found = {
             field: value
             for field, value in self.fields.items()
-            if field in wanted.fields or (field not in below and field.startswith(below))
+            if field in wanted.fields or any(field != one and field.startswith(one) for one in wanted.subtrees)
         }
         return found, False
 
