@@ -30,9 +30,9 @@ class HttpSessions:
     def named(self) -> str | None:
         """Give the session that the request names, whether or not it still lives; None for none."""
         authorization = request.headers.get("Authorization", "")
-        if authorization.startswith(BEARER):
-            return self._tokens.verify(authorization.removeprefix(BEARER))
-        return self._cookie.named(request.cookies) if self._cookie else None
+        token = authorization.removeprefix(BEARER) if authorization.startswith(BEARER) else ""
+        # Where a cookie carries the token, a page's script knows only the session's public name, and may say that.
+        return self._tokens.verify(token) or (self._cookie.named(request.cookies) if self._cookie else None)
 
     def demand(self) -> str:
         """Give the session that the request names; answers 401, or 403 to a page that may not ask."""
@@ -43,7 +43,7 @@ class HttpSessions:
             text = "name the session: `Authorization: Bearer` and the token of its welcome, or its cookie\n"
             abort(Response(text, 401, {"WWW-Authenticate": BEARER.strip()}, mimetype="text/plain"))
         if "Authorization" not in request.headers and "Origin" not in request.headers:
-            # A cookie alone says nothing of the page that sends it.
+            # A cookie alone says nothing of the page that sends it; a header of its own none sends that was not allowed to.
             abort(403, "a request with a cookie needs an Origin")
         return session
 

@@ -22,6 +22,16 @@ def test_a_page_shows_an_image_a_text_and_a_download_that_do_not_fit_into_an_upd
     for handler, payload in (("image", 300), ("text", {"size": 300_000}), ("file", {"size": 200_000})):
         page.evaluate("([handler, payload]) => { manyhands.fire(handler, payload); }", [handler, payload])
     check(page)
+    progress = page.evaluate("""async () => {
+        const seen = [], bytes = new Blob([new Uint8Array(2500000)]);
+        const named = await manyhands.upload(bytes, (sent) => seen.push(sent));
+        manyhands.fire("received", { files: [named] });
+        return seen;
+    }""")
+    assert progress[0] == 0
+    assert progress == sorted(progress)
+    assert len(progress) > 1
+    page.wait_for_function("manyhands.state.received?.[0][0] === 2500000")
     # Joining again, all of them are references in the welcome.
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
