@@ -43,7 +43,7 @@ class HttpSessions:
             text = "name the session: `Authorization: Bearer` and the token of its welcome, or its cookie\n"
             abort(Response(text, 401, {"WWW-Authenticate": BEARER.strip()}, mimetype="text/plain"))
         if "Authorization" not in request.headers and "Origin" not in request.headers:
-            # A cookie alone says nothing of the page that sends it; a header of its own none sends that was not allowed to.
+            # A cookie alone says nothing of the page that sends it; a header of one's own no page sends unasked.
             abort(403, "a request with a cookie needs an Origin")
         return session
 
