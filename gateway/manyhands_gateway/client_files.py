@@ -36,8 +36,13 @@ def client_script(*, module: bool) -> bytes:
     """Give the file in one of its forms."""
     joined = _shorten("".join(_IMPORT.sub("", _read(name)) for name in _in_order(MAIN, {})))
     if module:
-        return _MODULE.format(joined).encode()
-    return _SCRIPT.format(joined.replace(_URL, "document.currentScript.src")).encode()
+        return _ascii(_MODULE.format(joined))
+    return _ascii(_SCRIPT.format(joined.replace(_URL, "document.currentScript.src")))
+
+
+def _ascii(text: str) -> bytes:
+    # A page that does not say how it is encoded may have its scripts misread.
+    return text.encode("ascii", "backslashreplace")
 
 
 def _shorten(text: str) -> str:

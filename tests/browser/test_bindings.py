@@ -301,3 +301,17 @@ def test_half_typed_text_of_a_form_survives_an_update_until_it_is_sent(opened: O
     assert event["payload"] == {"name": "half", "b": ""}
     gateway.answer(event, 2, (["name"], "HALF"))
     expect(page.locator("#name")).to_have_value("HALF")
+
+
+def test_a_checkbox_follows_the_state_also_while_it_has_the_focus_and_a_reset_form_too(opened: Open) -> None:
+    page, gateway = opened(
+        '<form><input id="done" type="checkbox" wf-value="done" wf-change="toggle"><input id="n" wf-value="n"></form>',
+        done=False, n="Bob",
+    )  # fmt: skip
+    page.check("#done")
+    gateway.answer(gateway.take(page, "event"), 1, (["done"], True))
+    gateway.update(2, (["done"], False))
+    expect(page.locator("#done")).not_to_be_checked()
+    page.fill("#n", "half")
+    page.evaluate("document.activeElement.blur(), document.forms[0].reset()")
+    expect(page.locator("#n")).to_have_value("Bob")

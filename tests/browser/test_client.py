@@ -379,3 +379,25 @@ def test_the_page_says_that_it_is_not_connected_and_what_waits(page: Page, gatew
     expect(page.locator(".mh-status")).to_have_text("")
     gateway.sockets[-1].close(code=4003, reason="not you")
     expect(page.locator(".mh-status")).to_contain_text("not you")
+
+
+def test_what_an_authors_code_raises_and_payloads_that_cannot_be_sent_disturb_nothing_else(
+    page: Page, gateway: Gateway
+) -> None:
+    page.evaluate("""() => {
+      const fail = () => { throw new Error("the author's"); };
+      manyhands.subscribe("counter", fail);
+      for (const what of ["status", "welcome", "unsent"]) manyhands.on(what, fail);
+      const loop = {};
+      loop.loop = loop;
+      window.bad = manyhands.fire("bad", loop);
+    }""")
+    gateway.welcome(page, state={"counter": 1})
+    expect(page.locator("#counter")).to_have_text("1")
+    assert page.evaluate("bad")["error"]["code"] == "bad_payload"
+    gateway.update(1, (["counter"], 2))
+    gateway.update(2, (["user"], {"name": "Ada"}))
+    expect(page.locator("#nested")).to_have_text("Ada")
+    expect(page.locator("#counter")).to_have_text("2")
+    page.evaluate("void manyhands.fire('good')")
+    assert gateway.take(page, "event")["handler"] == "good"

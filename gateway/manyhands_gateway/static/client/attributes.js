@@ -26,7 +26,7 @@ export const WRITERS = {
   class: (element, name) => (value) => element.classList.toggle(name, Boolean(value)),
   attr(element, name) {
     if (/^(on|wf-)|^(srcdoc|http-equiv)$/.test(name) || element.localName === "script") {
-      warn("unsafe_attribute", element, `binds ${name}, which could run what it is given; handle events with wf-click and the like`);
+      warn("unsafe_attribute", element, `binds ${name}, which could run what it is given; write wf-click for events`);
       return null;
     }
     return (value) => {
@@ -35,7 +35,7 @@ export const WRITERS = {
       const now = value === true && !worded ? "" : text(value);
       if (runs(now)) {
         element.removeAttribute(name);
-        return warn("unsafe_attribute", element, `would get a ${name} that runs; a value that begins with https: or / is shown`);
+        return warn("unsafe_attribute", element, `would get a ${name} that runs; give it one that begins with https: or /`);
       }
       if (element.getAttribute(name) !== now) element.setAttribute(name, now);
     };

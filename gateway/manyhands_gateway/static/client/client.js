@@ -9,6 +9,7 @@ import { Firing } from "./fired.js";
 import { perFrame } from "./frames.js";
 import { Http } from "./http.js";
 import { Outbox } from "./outbox.js";
+import { safely } from "./diagnostics.js";
 import { upload } from "./files.js";
 import { parsePath } from "./paths.js";
 import { States } from "./states.js";
@@ -174,7 +175,7 @@ export class Client {
 
   /** @type {import("./conversation.js").Say} */
   #say = (what, ...about) => {
-    for (const call of this.#listeners.get(what) ?? []) call(...about);
+    for (const call of this.#listeners.get(what) ?? []) safely(call, ...about);
   };
 }
 

@@ -192,7 +192,12 @@ export class Conversation {
   #send(entry) {
     entry.n ??= ++this.#highest;
     if (entry.firing) entry.firing.n = entry.n;
-    this.connection.send({ type: Type.EVENT, ...Outbox.fields(entry) });
+    try {
+      this.connection.send({ type: Type.EVENT, ...Outbox.fields(entry) });
+    } catch (error) {
+      this.outbox.take((one) => one === entry);
+      this.drop(entry.handler, entry.firing, "bad_payload", String(error));
+    }
   }
 
   /** @param {number} n */

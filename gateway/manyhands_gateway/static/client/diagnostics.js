@@ -23,12 +23,17 @@ export function fail(text, element) {
   console.error(`manyhands: ${text}` + (element ? ` (fired by ${tagOf(element)})` : ""));
 }
 
+/** Call what an author gave: what it raises is the author's, and keeps nothing else from being done. @param {(...about: any[]) => void} call @param {any[]} about */
+export function safely(call, ...about) {
+  try { call(...about); } catch (error) { reportError(error); }
+}
+
 /** Give the nearest of some names; null where none is near. @param {string} name @param {string[]} names */
 export function nearest(name, names) {
   /** @type {[number, string | null]} */
   let best = [Math.max(2, Math.floor(name.length / 3)) + 1, null];
-  for (const other of names.slice(0, 200)) {
-    const distance = edits(name.slice(0, 50), other.slice(0, 50));
+  for (const other of names) {
+    const distance = edits(name, other);
     if (distance < best[0]) best = [distance, other];
   }
   return best[1];

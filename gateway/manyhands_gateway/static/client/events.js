@@ -54,6 +54,11 @@ export function listen(client) {
     if (element) typing.change(element, "change", valueOf(event.target));
   }
 
+  /** Show in a form what the state has. @param {HTMLFormElement} form */
+  function settle(form) {
+    for (const element of form.elements) fields.get(element)?.answered();
+  }
+
   hear("click", (event) => {
     const element = find(event, "click");
     if (element) fire(element, "click", held(event));
@@ -77,8 +82,9 @@ export function listen(client) {
     if (!form) return;
     event.preventDefault();
     await fire(form, "submit", await whileBusy(form, (sent) => fieldsOf(client, form, event.submitter, sent)));
-    for (const element of form.elements) fields.get(element)?.answered();
+    settle(form);
   });
+  hear("reset", ({ target }) => setTimeout(() => settle(target)));
   hear("keydown", (event) => {
     const element = find(event, "keydown");
     if (element) fire(element, "keydown", { key: event.key, ...held(event) });

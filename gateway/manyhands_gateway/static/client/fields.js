@@ -2,6 +2,8 @@
 
 import { text } from "./attributes.js";
 
+/** Inputs in which the user is at a text. */
+const HELD = ":is(input:not([type=checkbox], [type=radio], [type=range]), textarea):focus";
 /** Inputs whose value is a number. */
 const NUMBERS = new Set(["number", "range"]);
 
@@ -46,7 +48,7 @@ export class Field {
 
   /** Show what the state has, unless the user is at it. */
   refresh() {
-    const busy = this.typed || (!this.show && this.input === document.activeElement && "selectionStart" in this.input);
+    const busy = this.typed || (!this.show && this.input.matches(HELD));
     this.#skipped = busy;
     if (!busy) writeField(this.input, this.read());
   }

@@ -1,5 +1,7 @@
 // What `fire` gives: a promise of the event's end, which tells on the way what becomes of it.
 
+import { safely } from "./diagnostics.js";
+
 /** @typedef {import("./wire.js").Failing} Failing */
 /**
  * How an event has ended. `ok` is null where nobody can tell: its session is gone, or its end was too long ago.
@@ -46,7 +48,7 @@ export class Firing {
   tell(stage, about) {
     if (stage === "accepted" && this.#told.has(stage)) return;
     if (stage !== "partial") this.#told.set(stage, about);
-    for (const call of this.#calls.get(stage) ?? []) call(about);
+    for (const call of this.#calls.get(stage) ?? []) safely(call, about);
   }
 
   /** @param {boolean | null} ok @param {Failing | null} [error] @param {any} [result] */

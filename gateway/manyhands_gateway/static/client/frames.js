@@ -1,5 +1,7 @@
 // Calls what has changed, once a frame: just before the browser paints, or soon where it does not paint.
 
+import { safely } from "./diagnostics.js";
+
 /** Milliseconds after which what waits for a frame is done without one, as in a hidden tab. */
 const LATEST = 100;
 
@@ -16,7 +18,7 @@ export function perFrame() {
     // What is called may change more; that belongs to the same frame.
     for (const watcher of waiting) {
       waiting.delete(watcher);
-      watcher.call();
+      safely(() => watcher.call());
     }
     frame = 0;
   }

@@ -57,7 +57,7 @@ export class Outbox {
   save(session) {
     if (session !== null) this.session = session;
     let room = STORED;
-    const kept = this.entries.map(({ firing, ...entry }) => toJson(entry)).filter((text) => (room -= text.length) >= 0);
+    const kept = this.entries.map(stored).filter((text) => text && (room -= text.length) >= 0);
     this.#stored = kept.length > 0;
     const text = `{"client":${toJson(this.client)},"session":${toJson(this.session ?? null)},"entries":[${kept}]}`;
     ofTab.set(this.key, this.#stored ? text : null);
@@ -66,13 +66,18 @@ export class Outbox {
   /** Take up what this tab has stored before it was reloaded; gives the session that the sent ones belong to. */
   restore() {
     try {
-      const stored = fromJson(ofTab.get(this.key) ?? "null");
-      if (stored?.client !== this.client) return ofTab.set(this.key, null) ?? null;
-      this.entries = stored.entries;
+      const found = fromJson(ofTab.get(this.key) ?? "null");
+      if (found?.client !== this.client) return ofTab.set(this.key, null) ?? null;
+      this.entries = found.entries;
       this.#stored = true;
-      return (this.session = /** @type {string | null} */ (stored.session));
+      return (this.session = /** @type {string | null} */ (found.session));
     } catch {
       return null;
     }
   }
+}
+
+/** Give an event as it is stored; nothing for one that can't be, of which its sending will tell. @param {Entry} entry */
+function stored({ firing, ...entry }) {
+  try { return toJson(entry); } catch { return ""; }
 }

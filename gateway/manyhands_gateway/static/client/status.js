@@ -19,7 +19,7 @@ const STYLE = `
 /** @param {Client} client */
 function words(client) {
   const { status, unsent, reason } = client;
-  if (status === "closed") return reason && `Not connected any more: ${reason}. Reload the page to try again.`;
+  if (status === "closed") return reason && `Not connected: ${reason}. Reload the page to try again.`;
   if (status === "open") return "";
   return "Not connected. Trying again …" + (unsent ? ` What you did (${unsent}) is sent then.` : "");
 }

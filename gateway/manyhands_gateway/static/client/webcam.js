@@ -13,17 +13,17 @@ export function startCamera(client, video) {
 
   async function take() {
     if (!stream || !video.videoWidth) return;
-    const canvas = Object.assign(document.createElement("canvas"), { width: video.videoWidth, height: video.videoHeight });
+    const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     canvas.getContext("2d")?.drawImage(video, 0, 0);
-    const picture = await new Promise((/** @type {(blob: Blob | null) => void} */ made) => canvas.toBlob(made, "image/png"));
-    if (picture && !stopped) await fireFrom(client, video, "webcam", await payloadOf(client, picture));
+    const picture = await canvas.convertToBlob();
+    if (!stopped) await fireFrom(client, video, "webcam", await payloadOf(client, picture));
   }
 
   async function show() {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch (error) {
-      return warn("no_camera", video, `gets no picture: ${error}; a page needs https or this machine, and the user's leave`);
+      return warn("no_camera", video, `gets no picture: ${error}; it needs https and the user's leave`);
     }
     if (stopped) return stream.getTracks().forEach((track) => track.stop());
     Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
