@@ -63,6 +63,11 @@ class Conversation:
         #: Set from the first hello that was answered with a welcome.
         self._session = ""
 
+    @property
+    def session(self) -> str:
+        """The session's id; `""` before there is one."""
+        return self._session
+
     def receive(self, frame: str | bytes) -> None:
         """Take one frame and do what it asks for."""
         for action in self._connection.protocol.receive(frame):

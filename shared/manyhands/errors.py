@@ -21,7 +21,10 @@ ManyHandsError
 │   └── StoreRefused      Redis answers that it can't do what was asked
 ├── UploadMissing         an event names an upload that is not there
 ├── LargeMissing          a commit refers to large values that the store has not
-└── TurnLost              another worker has taken over the run that wanted to commit
+├── TurnLost              another worker has taken over the run that wanted to commit
+├── SessionRefused        the app's session verifiers refused a session; raised for clients and in tests
+├── ClientClosed          a client was closed, or can't go on
+└── EventFailed           an event has not ended well, and whoever fired it asked to be told
 Cancelled                 (a BaseException) a browser cancelled the event
 ```
 """
@@ -197,6 +200,22 @@ class UploadMissing(ManyHandsError):
 
 class TurnLost(ManyHandsError):
     """The run's lease passed to another worker, so its commit was refused and nothing of it was written."""
+
+
+class SessionRefused(ManyHandsError):
+    """The app's session verifiers refused the session that was to begin."""
+
+
+class ClientClosed(ManyHandsError):
+    """A client was closed, or the gateway has said that it must not come back."""
+
+
+class EventFailed(ManyHandsError):
+    """An event has not ended well. Where its handler ran in this process, `__cause__` is what the handler raised."""
+
+    def __init__(self, handler: str, code: str, message: str) -> None:
+        self.handler, self.code, self.message = handler, code, message
+        super().__init__(f"the event for {handler} has ended with {code}: {message}")
 
 
 def show_path(path: Sequence[str]) -> str:

@@ -115,12 +115,16 @@ def test_a_package_imports_only_what_the_layout_allows(file: Path) -> None:
         assert "manyhands_worker" not in imported
     elif file.is_relative_to(WORKER):
         assert "manyhands_gateway" not in imported
-    elif not file.is_relative_to(SHARED / "cli"):
+    elif not file.is_relative_to(SHARED / "cli") and not file.is_relative_to(SHARED / "testing"):
         assert not imported & {"manyhands_gateway", "manyhands_worker"}
 
 
-@pytest.mark.parametrize("file", [file for file in MODULES if file.is_relative_to(SHARED / "cli")], ids=name_of)
-def test_a_command_imports_gateway_and_worker_only_when_it_runs(file: Path) -> None:
+#: Those that put gateways and workers together.
+ASSEMBLERS = [file for file in MODULES if {SHARED / "cli", SHARED / "testing"} & set(file.parents)]
+
+
+@pytest.mark.parametrize("file", ASSEMBLERS, ids=name_of)
+def test_commands_and_the_test_client_import_gateway_and_worker_only_when_they_run(file: Path) -> None:
     loaded = {package_of(name) for name in imports_when_loaded(tree_of(file))}
     assert not loaded & {"manyhands_gateway", "manyhands_worker"}
 

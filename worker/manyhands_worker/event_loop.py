@@ -22,6 +22,16 @@ class EventLoop:
         """Call a function on the loop's thread, soon."""
         self.loop.call_soon_threadsafe(function)
 
+    def stop(self) -> None:
+        """Cancel what still runs, and end the thread."""
+        self.call(self.loop.stop)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+        self.loop.close()

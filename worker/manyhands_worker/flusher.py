@@ -34,15 +34,22 @@ class Flusher:
         #: Runs that `_computing` flushes at the moment, or soon.
         self._apart: set[Run] = set()
         self._computing = ThreadPoolExecutor(COMPUTING_THREADS, thread_name_prefix="manyhands-compute")
+        self._given_up = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="manyhands-flusher", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
 
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._given_up.set()
+        self._computing.shutdown(wait=False)
+        self._running.stir()
+
     def _loop(self) -> None:
-        while True:
-            self._running.wait_for_detached(None)
+        while not self._given_up.is_set():
+            self._running.wait_for_detached(self._given_up)
             try:
                 wait = self._flush_due()
             except Unavailable as error:

@@ -47,7 +47,7 @@ def load(location: AppLocation) -> LoadedApp:
 
     What the app prints meanwhile goes to `sys.stdout`, which whoever calls may redirect.
     """
-    _forget_last()
+    forget()
     # Before the import: what is announced as this version must not be newer than what runs.
     version = hash_code(location.directory)
     application = declarations.begin()
@@ -98,7 +98,8 @@ def _is_import_machinery(frames: TracebackType) -> bool:
     return name.startswith("<frozen importlib") or name in (__file__, importlib.__file__)
 
 
-def _forget_last() -> None:
+def forget() -> None:
+    """Forget what the last load brought in."""
     for name in _last.modules:
         sys.modules.pop(name, None)
     for path in _last.paths:

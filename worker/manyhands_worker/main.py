@@ -13,8 +13,8 @@ from manyhands.errors import AppImportError
 from manyhands.logs import JSON, PLAIN, configure
 from manyhands.settings import Settings
 from manyhands.siblings import answer_siblings
-from manyhands.store.contract import Announcement
 from manyhands.store.redis_store import RedisStore
+from manyhands_worker.announcing import announcement_of
 from manyhands_worker.consumer import make_consumer, stop_consuming
 from manyhands_worker.drain import drain
 from manyhands_worker.flusher import Flusher
@@ -49,7 +49,7 @@ def run_worker(
     ringing.start()
     parts.start()
     flusher.start()
-    heart.start(_announcement(loaded), loaded.defaults)
+    heart.start(announcement_of(loaded), loaded.defaults)
     consumer = make_consumer(parts, concurrency)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop_consuming(parts))
@@ -75,14 +75,6 @@ def _load(app: str | None, log_style: str) -> LoadedApp:
         raise
     finally:
         output.finish()
-
-
-def _announcement(app: LoadedApp) -> Announcement:
-    described = {
-        name: {"parameters": list(one.parameters), "doc": one.doc or "", "is_async": one.is_async}
-        for name, one in app.handlers.items()
-    }
-    return Announcement(app.version, described, app.defaults_hash)
 
 
 def _tell_numbers(parts: Parts, siblings: tuple[Path, str] | None) -> None:

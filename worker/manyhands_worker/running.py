@@ -111,10 +111,15 @@ class Running:
         with self._changed:
             return dict(self._detached)
 
-    def wait_for_detached(self, timeout: float | None) -> None:
-        """Wait until a run is detached that may need flushing."""
+    def wait_for_detached(self, given_up: threading.Event) -> None:
+        """Wait until a run is detached that may need flushing, or until the caller has been given up: see `stir`."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._detached), timeout)
+            self._changed.wait_for(lambda: bool(self._detached) or given_up.is_set())
+
+    def stir(self) -> None:
+        """Let those who wait look again."""
+        with self._changed:
+            self._changed.notify_all()
 
     def room(self) -> int:
         """Give how many handlers may run beside those that do, at least 1."""

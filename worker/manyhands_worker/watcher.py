@@ -57,11 +57,18 @@ class Watcher:
         self._wake = threading.Condition()
         self._watched: dict[Run, Watched] = {}
         self._sleeps = True
+        self._stopped = False
         self._thread = threading.Thread(target=self._loop, name="manyhands-watcher", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        with self._wake:
+            self._stopped = True
+            self._wake.notify()
 
     def hurry(self, limit: float) -> None:
         """Detach after at most so many seconds from now on: the process is going down."""
@@ -81,12 +88,12 @@ class Watcher:
 
     def _loop(self) -> None:
         nothing = LOOKS_AT_NOTHING
-        while True:
+        while not self._stopped:
             nothing = 0 if self._watched else nothing + 1
             if nothing > LOOKS_AT_NOTHING:
                 with self._wake:
                     self._sleeps = not self._watched
-                    self._wake.wait_for(lambda: bool(self._watched))
+                    self._wake.wait_for(lambda: bool(self._watched) or self._stopped)
                     self._sleeps = False
             before = time.monotonic()
             time.sleep(LOOK_INTERVAL)

@@ -85,7 +85,7 @@ class MemoryStore(MemoryTurns, MemoryShelves):
             return Receipt(Verdict.ACCEPTED, n)
         ring, queue = self._ring(record)
         if record.near and record.near[0] == queue and record.near[1] in self.listening:
-            self.published.append((record.near[1], letter.session.encode()))
+            self.publish(record.near[1], letter.session.encode())
             return Receipt(Verdict.ACCEPTED, n)
         return Receipt(Verdict.ACCEPTED, n, ring=ring, queue=queue)
 

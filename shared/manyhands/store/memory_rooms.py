@@ -122,7 +122,7 @@ class MemoryRooms:
             if first.token == me:
                 self._give(holding, first)
             elif first.channel in self._store.listening:
-                self._store.published.append((first.channel, first.token.encode()))
+                self._store.publish(first.channel, first.token.encode())
                 self._give(holding, first)
 
     @staticmethod

@@ -60,6 +60,10 @@ class MemoryTurns:
         self._lock = threading.RLock()
         self._records: dict[str, Record] = {}
 
+    def publish(self, channel: str, message: bytes) -> None:
+        """Publish an update of a session or a room, or a word to a worker's channel. Called with the lock held."""
+        self.published.append((channel, message))
+
     def _now(self) -> int:
         return int(self.clock() * 1000)
 
@@ -236,7 +240,7 @@ class MemoryTurns:
         record.log.append(encoded)
         while len(record.log) > limits.LOG_ENTRIES or sum(map(len, record.log)) > limits.LOG_BYTES:
             record.log.popleft()
-        self.published.append((record.session.id, encoded))
+        self.publish(record.session.id, encoded)
         return record.seq
 
     @staticmethod
