@@ -5,12 +5,15 @@ A comment before a ```python block, which nobody sees who reads the page, says w
     <!-- file: basket.py -->                       the block is that file of the app whose main.py follows
     <!-- runs: add, clear; add(2) makes {…} -->    the block is a main.py with exactly these handlers; fired with
                                                    this payload, `add` makes what browsers see of the state this
+    <!-- tests -->                                 the block is part of a test file beside my_app, the page's first app
 """
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, fields
@@ -38,7 +41,9 @@ PAGES = [
     *sorted((REPOSITORY / "docs").glob("*.md")),
     REPOSITORY / "deploy" / "README.md",
 ]
-BLOCK = re.compile(r"(?:<!-- (?P<mark>(?:runs|file):.*?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>(?:runs:|file:|tests).*?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
+)
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())
 
@@ -76,7 +81,7 @@ def snippets_of(page: Path) -> list[Snippet]:
         mark, code = block["mark"] or "", block["code"]
         if mark.startswith("file:"):
             files[mark.removeprefix("file:").strip()] = code
-        elif mark:
+        elif mark.startswith("runs:"):
             names, *fired = [part.strip() for part in mark.removeprefix("runs:").split("; ")]
             line = text[: block.start("code")].count("\n") + 1
             where = f"{page.relative_to(REPOSITORY)}:{line}"
@@ -157,6 +162,21 @@ def test_a_snippet_makes_of_the_state_what_the_page_says(snippet: Snippet, tmp_p
     app = load_snippet(snippet, tmp_path)
     for fired in snippet.fired:
         assert fire(app, fired) == fired.state, fired.handler
+
+
+def shown_tests(page: Path) -> str:
+    return "\n".join(block["code"] for block in BLOCK.finditer(page.read_text("utf-8")) if block["mark"] == "tests")
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if shown_tests(page)], ids=lambda page: page.name)
+def test_the_tests_that_a_page_shows_pass(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "my_app").mkdir()
+    for name, code in snippets_of(page)[0].files.items():
+        (tmp_path / "my_app" / name).write_text(code, "utf-8")
+    (tmp_path / "test_my_app.py").write_text(shown_tests(page), "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_my_app.py"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def anchors_of(page: Path) -> set[str]:

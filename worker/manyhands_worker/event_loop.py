@@ -22,9 +22,10 @@ class EventLoop:
         """Call a function on the loop's thread, soon."""
         self.loop.call_soon_threadsafe(function)
 
-    def stop(self) -> None:
-        """Cancel what still runs, and end the thread."""
+    def stop(self, within: float) -> None:
+        """Cancel what still runs, and end the thread; waits so many seconds for handlers that will not be cancelled."""
         self.call(self.loop.stop)
+        self._thread.join(within)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)

@@ -44,7 +44,6 @@ class Flusher:
     def stop(self) -> None:
         """End the thread soon."""
         self._given_up.set()
-        self._computing.shutdown(wait=False)
         self._running.stir()
 
     def _loop(self) -> None:
@@ -60,6 +59,7 @@ class Flusher:
                 log.exception("flushing failed")
                 wait = self._interval
             time.sleep(wait)
+        self._computing.shutdown(wait=False)
 
     def _flush_due(self) -> float:
         """Flush what is due; gives the seconds until more is."""

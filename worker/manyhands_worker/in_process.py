@@ -127,7 +127,7 @@ class WorkerInProcess:
         running.stop()
         self._flusher.stop()
         self._parts.watcher.stop()
-        self._parts.loop.stop()
+        self._parts.loop.stop(within)
         self._parts.threads.shutdown(wait=False, cancel_futures=True)
         self._parts.detaching.shutdown(wait=False, cancel_futures=True)
         forget()

@@ -65,10 +65,11 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread soon."""
+        """End the thread, and wait for that: it asks other threads for what it must not do itself."""
         with self._wake:
             self._stopped = True
             self._wake.notify()
+        self._thread.join()
 
     def hurry(self, limit: float) -> None:
         """Detach after at most so many seconds from now on: the process is going down."""
