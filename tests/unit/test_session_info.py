@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import msgpack
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manyhands.store.contract import Session
 from manyhands.store.info import decode_info, encode_info
+from manyhands.store.replies import read_session
 
 #: What a browser says.
 HEADERS = {
@@ -29,3 +32,12 @@ def test_what_a_browser_says_takes_less_than_half_its_bytes() -> None:
     encoded = encode_info(HEADERS, {})
     assert decode_info(encoded) == (HEADERS, {})
     assert len(encoded) < len(msgpack.packb([HEADERS, {}])) / 2
+
+
+@pytest.mark.parametrize("info", [None, b"", b"\x01\xff\xff", b"\x90", b"\x92\x01\x02", b"\x93\x80\x80\x80"])
+def test_a_session_whose_handshake_cannot_be_read_is_begun_without_headers(
+    info: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Its turn comes in one answer with those of others, which must not fail with it.
+    assert read_session("s1", b"d", b"v", info) == Session("s1", "d", "v", {}, {})
+    assert "session s1" in caplog.text

@@ -8,6 +8,8 @@ from typing import cast
 
 import msgpack
 
+from manyhands.errors import DamagedValue
+
 #: What comes before compressed bytes; another dictionary would be another form.
 _FORM = b"\x01"
 #: Words of handshakes, the more frequent ones last, where the reference to them is shorter. Sessions hold what was
@@ -37,9 +39,14 @@ def encode_info(headers: Mapping[str, str], cookies: Mapping[str, str]) -> bytes
     return min(packed, compressed, key=len)
 
 
-def decode_info(info: bytes) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Decode headers and cookies."""
-    if info[:1] == _FORM:
-        info = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_WORDS).decompress(info[1:])
-    headers, cookies = msgpack.unpackb(info)
+def decode_info(info: bytes | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Decode headers and cookies. Raises `DamagedValue`."""
+    if info is None:
+        raise DamagedValue("what its handshake said is gone")
+    try:
+        if info[:1] == _FORM:
+            info = zlib.decompressobj(wbits=-zlib.MAX_WBITS, zdict=_WORDS).decompress(info[1:])
+        headers, cookies = map(dict, msgpack.unpackb(info))
+    except (zlib.error, ValueError, TypeError, msgpack.UnpackException) as error:
+        raise DamagedValue(f"what its handshake said is damaged: {error}") from error
     return headers, cookies

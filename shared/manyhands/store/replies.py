@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgpack
 
-from manyhands.errors import LargeMissing, TurnLost
+from manyhands.errors import DamagedValue, LargeMissing, TurnLost
 from manyhands.store import limits
 from manyhands.store.contract import Fields, Receipt, Session, Verdict
 from manyhands.store.info import decode_info
 from manyhands.store.turns import Ahead, Begin, Commit, Committed, Elsewhere, Following, Refresh, Turn, Wanted
+
+log = logging.getLogger("manyhands.store")
 
 #: The head of a letter: runs lost, n, length of queue, length of client. See _session.lua.
 LETTER_HEAD = struct.Struct(">BQBH")
@@ -32,9 +35,13 @@ def pack_wanted(wanted: Wanted) -> bytes:
     return cast("bytes", msgpack.packb([wanted.fields, wanted.subtrees], use_bin_type=False)) if wanted else b""
 
 
-def read_session(session: str, defaults: bytes, version: bytes, info: bytes) -> Session:
-    """Read what a session was created with."""
-    headers, cookies = decode_info(info)
+def read_session(session: str, defaults: bytes, version: bytes, info: bytes | None) -> Session:
+    """Read what a session was created with; no headers where these can't be read: its events are run all the same."""
+    try:
+        headers, cookies = decode_info(info)
+    except DamagedValue as error:
+        log.error("session %s: %s", session, error.reason, extra={"session": session})
+        headers, cookies = dict[str, str](), dict[str, str]()
     return Session(session, defaults.decode(), version.decode(), headers, cookies)
 
 
