@@ -32,6 +32,18 @@ class Defaults:
         return cls(fields, build_tree(fields, {}))
 
 
+def look_up_below(values: dict[str, Any]) -> None:
+    """Look up all that lies in a dict and in the dicts below it: from then on nothing of it comes from the store.
+
+    Raises `DamagedValue`.
+    """
+    waiting, seen = [values], {id(values)}
+    while waiting:
+        found = [one for one in list(waiting.pop().values()) if isinstance(one, dict) and id(one) not in seen]
+        seen.update(map(id, found))
+        waiting += found
+
+
 class Branch(dict[str, Any]):
     """One dict of a session's state, over the defaults. Its leaves are `Stored` until the state decodes them."""
 

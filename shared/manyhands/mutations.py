@@ -85,8 +85,12 @@ class Mutations:
     def take(self) -> list[tuple[Path, bool]]:
         """List every recorded path in the order of first recording, and whether it was deleted; then forget them."""
         recorded = self.below(())
-        self._root, self._count = _Branch(), 0
+        self.forget()
         return recorded
+
+    def forget(self) -> None:
+        """Forget every path."""
+        self._root, self._count = _Branch(), 0
 
 
 def _recorded(branch: _Branch) -> Iterator[tuple[int, Path, bool]]:

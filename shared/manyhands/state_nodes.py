@@ -31,7 +31,7 @@ Load = Callable[[Reference], bytes]
 class Shared:
     """What all nodes of one run's state share. As a context, it is one access of the app's."""
 
-    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "load", "lock", "mutations", "session")
+    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "load", "lock", "mutations", "orphans", "session")
 
     def __init__(self, session: str | None, load: Load | None = None) -> None:
         #: Fetches what a large leaf refers to.
@@ -40,6 +40,8 @@ class Shared:
         #: flusher takes mutations and refreshes. Held for one operation at a time, never while a value is encoded.
         self.lock = threading.RLock()
         self.mutations = Mutations()
+        #: Dicts that the app has looked at, and then replaced or deleted, since mutations were taken.
+        self.orphans: list[dict[str, Any]] = []
         self.session = session
         #: The next access raises `Cancelled`; those after it work, so that the handler can clean up.
         self.cancelled = False
@@ -143,7 +145,7 @@ class Node:
     def delete(self, name: str) -> None:
         """Delete, and record it where this node is attached. Raises `KeyError`."""
         del self.data[name]
-        self.below.pop(name, None)
+        self._orphan(name)
         path = self.attached_path()
         if path is not None:
             self.shared.mutations.record((*path, name), deleted=True)
@@ -153,7 +155,7 @@ class Node:
         self.data[name] = value
         node = self.below.get(name)
         if node is not None and node.data is not value:
-            del self.below[name]
+            self._orphan(name)
 
     def replace(self, name: str, value: Any) -> None:
         """Place what another event made of a name: a dict of ours, a leaf, or nothing when it is `MISSING`."""
@@ -212,6 +214,11 @@ class Node:
             names.append(node.name)
             node = parent
         return tuple(reversed(names))
+
+    def _orphan(self, name: str) -> None:
+        node = self.below.pop(name, None)
+        if node is not None:
+            self.shared.orphans.append(node.data)
 
     def _holds(self, name: str, value: Any) -> bool:
         # `state["a"] = state["a"]` keeps what is there, without decoding or copying it.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
-from manyhands.branches import MISSING, Branch, Defaults
+from manyhands.branches import MISSING, Branch, Defaults, look_up_below
 from manyhands.declared import PLAIN, Declared
-from manyhands.errors import ComputedFailed
+from manyhands.errors import ComputedFailed, DamagedValue, Unavailable
 from manyhands.fields import Tree, Whole
 from manyhands.known_fields import KnownFields
 from manyhands.mutations import Mutation
@@ -54,13 +55,36 @@ class StateRoot:
         with self._shared.lock:
             return bool(self._shared.mutations)
 
-    def take(self) -> list[Mutation]:
-        """Take what was assigned since the last time, each path once, in the order of first assignment."""
-        with self._shared.lock:
-            taken = self._shared.mutations.take()
-            return [self._mutation(path, deleted) for path, deleted in taken if not deleted or _storable(path)]
+    def take(self, *, goes_on: bool = False) -> list[Mutation]:
+        """Take what was assigned since the last time, each path once, in the order of first assignment.
 
-    def take_settled(self) -> tuple[list[Mutation], list[ComputedFailed]]:
+        `goes_on`: the handler may still read, once this is written, what it has replaced or deleted.
+        """
+        with self._shared.lock:
+            orphans, self._shared.orphans = self._shared.orphans, []
+            for orphan in orphans if goes_on else ():
+                # What can't be read any more is nowhere.
+                with suppress(DamagedValue, Unavailable):
+                    look_up_below(orphan)
+            recorded = self._shared.mutations.below(())
+            taken = [self._mutation(path, deleted) for path, deleted in recorded if not deleted or _storable(path)]
+            for one in taken:
+                # Encoded without the lock, it must not be looked up then. What is damaged, encoding says.
+                with suppress(DamagedValue):
+                    if isinstance(one.value, dict):
+                        look_up_below(one.value)
+            self._shared.mutations.forget()
+            return taken
+
+    def put_back(self, taken: Iterable[Mutation]) -> None:
+        """Take back what could not be written: it is as if it had not been taken."""
+        with self._shared.lock:
+            for one in taken:
+                if not self._shared.mutations.covers(one.path):
+                    # Whether it is there still is seen when it is taken.
+                    self._shared.mutations.record(one.path, deleted=False)
+
+    def take_settled(self, *, goes_on: bool = False) -> tuple[list[Mutation], list[ComputedFailed]]:
         """Compute what is outdated, and take what was assigned; gives also what failed, whose old values stay.
 
         A handler that runs on may assign meanwhile: then what that makes outdated is computed, too.
@@ -71,8 +95,8 @@ class StateRoot:
                 failed = self.live.settle()
                 with self._shared.lock:
                     if self.live.is_settled():
-                        return self.take(), failed
-        return self.take(), failed
+                        return self.take(goes_on=goes_on), failed
+        return self.take(goes_on=goes_on), failed
 
     def refresh(self, path: Path, subtree: Any, present: bool) -> None:
         """Show what other events made of a path: a tree, which is taken over, a `Stored`, or nothing.

@@ -94,6 +94,31 @@ def test_what_a_dict_held_before_it_was_replaced_can_still_be_read() -> None:
     assert state["cart"] == {}
 
 
+def test_what_a_dict_held_before_it_was_replaced_can_be_read_after_that_is_written() -> None:
+    source = Source(encode_tree({"cart": {"tea": 2, "more": {"milk": 1}}, "other": {"x": {"y": 1}}}))
+    root = StateRoot.over(source.known(), Defaults.of({}))
+    old, deep = root.state["cart"], root.state["other"]["x"]
+    root.state["cart"] = {}
+    del root.state["other"]
+    apply(source.fields, [op for one in root.take(goes_on=True) for op in ops_of(one, {})])
+    assert source.fields.keys() == {encode_path(("cart",))}
+    assert (old.to_dict(), deep.to_dict()) == ({"tea": 2, "more": {"milk": 1}}, {"y": 1})
+
+
+def test_a_dict_that_was_assigned_to_itself_is_looked_up_before_it_is_encoded() -> None:
+    # Encoded without the state's lock: whoever assigns into it meanwhile would be overwritten.
+    source = Source(encode_tree({"d": {"x": 1, "deep": {"y": 2}}}))
+    root = StateRoot.over(source.known(), Defaults.of({}))
+    root.state["d"] |= {"z": 3}
+    (taken,) = root.take()
+    source.asked.clear()
+    ops = ops_of(taken, {})
+    assert not source.asked
+    fields: dict[bytes, bytes] = {}
+    apply(fields, ops)
+    assert StateRoot(build_tree({}, fields)).state.to_dict() == {"d": {"x": 1, "deep": {"y": 2}, "z": 3}}
+
+
 def test_names_keep_the_order_in_which_they_were_assigned() -> None:
     state, _ = open_state({"d": {"z": 1, "b": 2, "a": 3}}, {"d": {"x": 0}, "e": {"q": 1, "p": 2}})
     state["d"]["b"] = 5

@@ -9,6 +9,7 @@ from manyhands.store.contract import Fields, Session
 from manyhands.store.turns import Turn, Wanted
 from manyhands_worker.reading import Reading
 from manyhands_worker.running import Running
+from manyhands_worker.waits import Waits
 
 
 class Failing:
@@ -25,7 +26,7 @@ class Failing:
 
 
 def reading_of(*errors: Unavailable) -> Reading:
-    return Reading(Failing(*errors), Running((1, 1), 1))  # type: ignore[arg-type]
+    return Reading(Failing(*errors), Running((1, 1), 1), Waits())  # type: ignore[arg-type]
 
 
 TURN = Turn(Session("s", "", ""), "t", 1, 1, "c", 1, b"", 0, {}, whole=False)

@@ -194,7 +194,7 @@ class RoomOfRun:
             return self.unanswered
         if ending is Ending.DETACH and not self.is_held:
             ending = Ending.PARTIAL
-        changes = self._changes()
+        changes = self._changes(goes_on=ending in (Ending.PARTIAL, Ending.DETACH))
         if ending is Ending.PARTIAL and not changes.ops:
             return None
         self._k += 1
@@ -228,7 +228,10 @@ class RoomOfRun:
         if commit.ops:
             self._own_versions.add(answer.version)
         if commit.ending is Ending.DETACH:
-            self.is_held, self.version = False, answer.version
+            self.is_held = False
+            # If not, others have written beside it, which it is still to be told.
+            if answer.version == self.version + bool(commit.ops):
+                self.version = answer.version
         elif commit.ending is not Ending.PARTIAL:
             self.is_held, self.has_ended = False, True
         return True
@@ -247,11 +250,11 @@ class RoomOfRun:
     def _is_overdue(self, longest: float) -> bool:
         return self.is_held and time.monotonic() - self.since >= longest
 
-    def _changes(self) -> Changes:
+    def _changes(self, *, goes_on: bool) -> Changes:
         assert self.root is not None
         with self._run.showing():
             changes = encode_changes(
-                self.root.take(), {}, any_defaults=False,
+                self.root.take(goes_on=goes_on), {}, any_defaults=False,
                 refer=self._values.refer, max_value=self._parts.settings.max_value,
             )  # fmt: skip
         self._run.note_errors(

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from manyhands import codec
 from manyhands.branches import Defaults
 from manyhands.declared import PLAIN, Declared
-from manyhands.errors import ComputedFailed, LargeMissing, NotSerialisable, TurnLost
+from manyhands.errors import ComputedFailed, LargeMissing, NotSerialisable, TurnLost, Unavailable
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body
 from manyhands.logs import Subject
+from manyhands.mutations import Mutation
 from manyhands.references import Content
 from manyhands.rooms import Session
 from manyhands.state_root import StateRoot
@@ -159,7 +160,7 @@ class Run:
         """Take what was assigned as a commit; None where a partial one would say nothing. Call with the lock held."""
         if self.unanswered is not None:
             return self.unanswered
-        changes = self._take()
+        changes = self._take(goes_on=ending in (Ending.PARTIAL, Ending.DETACH))
         if ending is Ending.PARTIAL and not changes.ops and not self.joined:
             return None
         self.unanswered = self._commit(ending, changes, None, None)
@@ -189,7 +190,9 @@ class Run:
             self._own_versions.add(answer.version)
         if commit.ending is Ending.DETACH:
             self.phase = Phase.DETACHED
-            self.version = answer.version
+            # If not, detached runs have written during its turn, which it is still to be told.
+            if answer.version == commit.version:
+                self.version = answer.version
         elif commit.ending is not Ending.PARTIAL:
             self.phase = Phase.ENDED
 
@@ -262,14 +265,20 @@ class Run:
             if self.phase in (Phase.TURN, Phase.DETACHED) and self.unanswered is None:
                 self._encode()
 
-    def _encode(self) -> None:
+    def _encode(self, *, goes_on: bool = False) -> None:
         if self.must_compute:
             with capturing(self.output):
-                mutations, self._outdated = self.root.take_settled()
+                mutations, self._outdated = self.root.take_settled(goes_on=goes_on)
         else:
-            mutations = self.root.take()
-        if not mutations:
-            return
+            mutations = self.root.take(goes_on=goes_on)
+        if mutations:
+            try:
+                self._encode_mutations(mutations)
+            except Unavailable:
+                self.root.put_back(mutations)
+                raise
+
+    def _encode_mutations(self, mutations: Sequence[Mutation]) -> None:
         with self.showing(), kept_apart():
             changes = encode_changes(
                 mutations, self._defaults,
@@ -278,8 +287,8 @@ class Run:
         self._values.hold(changes.contents)
         self._encoded.add(changes)
 
-    def _take(self) -> Changes:
-        self._encode()
+    def _take(self, *, goes_on: bool = False) -> Changes:
+        self._encode(goes_on=goes_on)
         changes, self._encoded = self._encoded, Changes()
         self._errors += changes.errors
         self._contents = changes.contents
