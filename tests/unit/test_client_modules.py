@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from manyhands import codec
 from manyhands.stubs import STUBS
-from manyhands_gateway.client_files import MODULES, client_script
+from manyhands_gateway.client_files import MODULES, add_client, client_script
 from manyhands_gateway.frames import encode_json, pack
 from support.node import run_node
 
@@ -40,6 +41,22 @@ def test_the_file_is_valid_in_both_its_forms(tmp_path: Path) -> None:
     for name, module in (("client.cjs", False), ("client.mjs", True)):
         (tmp_path / name).write_bytes(client_script(module=module))
         run_node("--check", str(tmp_path / name))
+
+
+def test_the_file_is_served_in_the_form_that_is_asked_for_and_once_only() -> None:
+    app = Flask(__name__)
+    add_client(app)
+    browser = app.test_client()
+    imported = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "script"}
+    script, module = client_script(module=False), client_script(module=True)
+    assert browser.get("/_mh/client.js").data == script
+    assert browser.get("/_mh/client.js", headers={**imported, "Sec-Fetch-Dest": "empty"}).data == script
+    assert browser.get("/_mh/client.js", headers=imported).data == module
+    answer = browser.get("/_mh/client.mjs")
+    assert (answer.data, answer.mimetype, answer.headers["Cache-Control"]) == (module, "text/javascript", "no-cache")
+    again = browser.get("/_mh/client.mjs", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    assert browser.get("/_mh/client.js", headers={"If-None-Match": answer.headers["ETag"]}).data == script
 
 
 def test_the_client_knows_the_events_for_which_there_are_stubs() -> None:
