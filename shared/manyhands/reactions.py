@@ -298,6 +298,10 @@ class Live:
             self.outdated.pop(one.path, None)
             if node is not None and node.attached_path() is not None and not self._is_same(node, one.path[-1], value):
                 node.write(one.path[-1], value)
+                # Its function may have looked at others, as all who iterate do, which then saw its old value.
+                for upon in self._reactions.outdated(one.path):
+                    if upon is not one:
+                        self.outdated[upon.path] = next(self._numbers)
 
     def _is_same(self, node: Node, name: str, value: Any) -> bool:
         if not isinstance(value, _COMPARED):

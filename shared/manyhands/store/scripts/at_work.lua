@@ -13,13 +13,17 @@ for i = 1, #KEYS, 2 do
   local bells, leases = KEYS[i], KEYS[i + 1]
   local rung, held = call('ZCARD', bells), call('ZCARD', leases)
   if rung + held > 0 then
-    local ringing = {}
+    -- A bell may name a queue behind its session, so that who was rung is known of those that are looked at.
+    local ringing, seen = {}, {}
     if rung > 0 then
-      for i, bell in ipairs(call('ZRANDMEMBER', bells, ARGV[1])) do ringing[i] = string.match(bell, '^[^ ]*') end
+      for i, bell in ipairs(call('ZRANDMEMBER', bells, ARGV[1])) do
+        ringing[i] = string.match(bell, '^[^ ]*')
+        seen[ringing[i]] = true
+      end
       local first = tonumber(call('ZRANGE', bells, 0, 0, 'WITHSCORES')[2])
       if not oldest or first < oldest then oldest = first end
     end
-    local sampled, running, seen = {}, {}, {}
+    local sampled, running = {}, {}
     if held > 0 then sampled = call('ZRANDMEMBER', leases, ARGV[1]) end
     for _, lease in ipairs(sampled) do
       local session = string.match(lease, '^[^ ]*')
