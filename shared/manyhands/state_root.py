@@ -51,9 +51,8 @@ class StateRoot:
         return root
 
     def pending(self) -> bool:
-        """Tell whether there is something to commit."""
-        with self._shared.lock:
-            return bool(self._shared.mutations)
+        """Tell whether there is something to commit. Without the lock, which a handler holds while it waits for Redis."""
+        return bool(self._shared.mutations)
 
     def take(self, *, goes_on: bool = False) -> list[Mutation]:
         """Take what was assigned since the last time, each path once, in the order of first assignment.
@@ -146,14 +145,15 @@ class StateRoot:
             pass
 
     def cancel(self) -> None:
-        """Let the app's next access raise `Cancelled`."""
-        with self._shared.lock:
-            self._shared.cancelled = True
+        """Let the app's next access raise `Cancelled`. Whoever calls it waits for no access that goes on."""
+        self._shared.cancelled = True
 
     def give_up(self) -> None:
-        """Let every access of the app's raise `Cancelled` from now on, since nothing it assigns will be written."""
-        with self._shared.lock:
-            self._shared.given_up = True
+        """Let every access of the app's raise `Cancelled` from now on, since nothing it assigns will be written.
+
+        Whoever calls it waits for no access that goes on: the heart has other leases to renew.
+        """
+        self._shared.given_up = True
 
     def snapshot_value(self, path: Path) -> Any:
         """Look a value up, also in lists by index; None where nothing is. Dicts come as plain ones."""

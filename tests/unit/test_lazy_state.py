@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis.stateful import invariant, rule
 
 from manyhands import codec
 from manyhands.branches import Branch, Defaults
-from manyhands.errors import DamagedValue
+from manyhands.errors import Cancelled, DamagedValue
 from manyhands.fields import Op, Stored, apply, build_tree, encode_assignment, encode_tree
 from manyhands.known_fields import HABITS, UNREAD_FOR, Habits, KnownFields
 from manyhands.paths import encode_path, segment
@@ -290,6 +291,36 @@ def test_when_anything_may_have_changed_all_that_was_known_is_asked_for_at_once(
     root.update({}, None, whole=False)
     assert len(source.asked) == 1
     assert (held[7]["v"], root.state["counter"]) == (8, 1)
+
+
+def test_a_handler_that_waits_for_its_state_holds_up_nobody_who_stops_it() -> None:
+    source = Source(encode_tree({"a": 1}))
+    reads, goes_on = threading.Event(), threading.Event()
+
+    def fetch(wanted: Wanted) -> tuple[Mapping[bytes, bytes], bool]:
+        reads.set()
+        assert goes_on.wait(20)
+        return source.fetch(wanted)
+
+    root = StateRoot.over(KnownFields({}, whole=False, fetch=fetch), Defaults.of({}))
+    reader = threading.Thread(target=lambda: root.state["a"])
+    reader.start()
+    assert reads.wait(20)
+
+    def stop() -> None:
+        assert not root.pending()
+        root.cancel()
+        root.give_up()
+
+    stops = threading.Thread(target=stop, daemon=True)
+    stops.start()
+    stops.join(5)
+    was_held_up = stops.is_alive()
+    goes_on.set()
+    reader.join()
+    assert not was_held_up
+    with pytest.raises(Cancelled):
+        root.state["a"]
 
 
 class LazyState(StateAgainstDicts):
