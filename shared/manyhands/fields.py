@@ -218,6 +218,15 @@ def _place(tree: Tree, path: Path, value: bytes, ordered: list[Tree]) -> None:
         node[path[-1]] = Stored(value)
 
 
+def dicts_between(fields: Mapping[bytes, bytes], defaults: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Give markers of the dicts in which fields lie though nothing says that they are there.
+
+    Other defaults said so, which the session had when it wrote.
+    """
+    above = {one for field in fields for one in ancestors(field)}
+    return {one: DICT for one in above if one not in fields and not is_dict(defaults.get(one))}
+
+
 def encode_public(tree: Tree) -> bytes:
     """Encode what browsers may see of a tree, by joining the views that are stored: nothing is decoded."""
     parts: list[bytes] = []

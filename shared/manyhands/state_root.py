@@ -51,7 +51,7 @@ class StateRoot:
         return root
 
     def pending(self) -> bool:
-        """Tell whether there is something to commit. Without the lock, which a handler holds while it waits for Redis."""
+        """Tell whether there is something to commit; waits for no access that goes on."""
         return bool(self._shared.mutations)
 
     def take(self, *, goes_on: bool = False) -> list[Mutation]:

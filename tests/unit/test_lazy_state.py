@@ -9,17 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
 
 from manyhands import codec
 from manyhands.branches import Branch, Defaults
 from manyhands.errors import Cancelled, DamagedValue
-from manyhands.fields import Op, Stored, apply, build_tree, encode_assignment, encode_tree
+from manyhands.fields import Op, Stored, apply, build_tree, dicts_between, encode_assignment, encode_tree
 from manyhands.known_fields import HABITS, UNREAD_FOR, Habits, KnownFields
 from manyhands.paths import encode_path, segment
 from manyhands.state_root import StateRoot
 from manyhands.store.turns import Wanted
-from unit.test_state_model import FEW, PLACES, StateAgainstDicts, TwoEvents, ops_of, same
+from unit.test_state_model import DICTS, FEW, PLACES, StateAgainstDicts, TwoEvents, at, dicts_in, ops_of, same
 
 
 class Source:
@@ -321,6 +323,25 @@ def test_a_handler_that_waits_for_its_state_holds_up_nobody_who_stops_it() -> No
     assert not was_held_up
     with pytest.raises(Cancelled):
         root.state["a"]
+
+
+@given(defaults=DICTS, values=DICTS, new_defaults=DICTS, deleted=st.booleans())
+def test_a_session_that_moved_to_other_defaults_shows_its_worker_what_it_shows_browsers(
+    defaults: dict[str, Any], values: dict[str, Any], new_defaults: dict[str, Any], deleted: bool
+) -> None:
+    fields: dict[bytes, bytes] = {}
+    root = StateRoot(build_tree(encode_tree(defaults), fields))
+    for path in reversed(dicts_in(defaults)):
+        for name, value in values.items():
+            at(root.state, path)[name] = value
+        if deleted and path:
+            at(root.state, path).clear()
+            break
+    apply(fields, [op for one in root.take() for op in ops_of(one, encode_tree(defaults))])
+    others = encode_tree(new_defaults)
+    shown = StateRoot(build_tree(others, fields)).state.to_dict()
+    known = KnownFields({**fields, **dicts_between(fields, others)})
+    assert same(StateRoot.over(known, Defaults.of(others)).state.to_dict(), shown)
 
 
 class LazyState(StateAgainstDicts):

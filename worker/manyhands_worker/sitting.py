@@ -23,7 +23,7 @@ from manyhands.wire import Failure
 from manyhands_worker.batch import Bell
 from manyhands_worker.calls import call_async
 from manyhands_worker.delivery import deliver, send
-from manyhands_worker.making import make_empty_run, make_run
+from manyhands_worker.making import known_of, make_empty_run, make_run
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.room_commits import rooms_of, settle_rooms
@@ -69,7 +69,7 @@ class Sitting:
 
     def _take_up(self, turn: Turn) -> Run:
         if turn.fields is not None:
-            self._known = self._parts.reading.of(turn)
+            self._known = known_of(self._parts, turn)
         self._ahead = deque(turn.ahead)
         return self._prepare(turn)
 
