@@ -267,7 +267,7 @@ class Live:
 
     def _compute(self, one: ComputedValue) -> None:
         me = (threading.get_ident(), one.path)
-        if me in self._computing:
+        if me in self._computing or self._is_upon_what_is_computed(one):
             return
         number = self.outdated.get(one.path)
         self._computing.add(me)
@@ -284,6 +284,11 @@ class Live:
             self._computing.discard(me)
         self._done(one, number, base._node if base is not None else None, value)
 
+    def _is_upon_what_is_computed(self, one: ComputedValue) -> bool:
+        # Whoever iterates looks at all values: also at those upon the very one that is computed, whose turn comes.
+        thread = threading.get_ident()
+        return any(one in self._reactions.outdated(path) for of, path in tuple(self._computing) if of == thread)
+
     def _base(self, one: ComputedValue) -> Any:
         found: Any = self._state
         for name in one.base:
@@ -298,10 +303,6 @@ class Live:
             self.outdated.pop(one.path, None)
             if node is not None and node.attached_path() is not None and not self._is_same(node, one.path[-1], value):
                 node.write(one.path[-1], value)
-                # Its function may have looked at others, as all who iterate do, which then saw its old value.
-                for upon in self._reactions.outdated(one.path):
-                    if upon is not one:
-                        self.outdated[upon.path] = next(self._numbers)
 
     def _is_same(self, node: Node, name: str, value: Any) -> bool:
         if not isinstance(value, _COMPARED):

@@ -474,9 +474,13 @@ def test_a_value_upon_one_whose_function_iterates_is_computed_of_the_new_one() -
     def shown(state: Any) -> str:
         return f"{state['total']} €"
 
+    @mh.computed("shown")
+    def loud(state: Any) -> str:
+        return f"{state['shown']}!"
+
     root = finish({"cart": {"tea": 2}})()
     root.state["cart"]["milk"] = 3
     mutations, failed = root.take_settled()
     assert failed == []
-    assert root.state["shown"] == "5 €"
+    assert (root.state["shown"], root.state["loud"]) == ("5 €", "5 €!")
     assert ("shown",) in {mutation.path for mutation in mutations}
