@@ -5,6 +5,7 @@ A comment before a ```python block, which nobody sees who reads the page, says w
     <!-- file: basket.py -->                       the block is that file of the app whose main.py follows
     <!-- runs: add, clear; add(2) makes {…} -->    the block is a main.py with exactly these handlers; fired with
                                                    this payload, `add` makes what browsers see of the state this
+    <!-- program -->                               the block is part of a program that uses an app at URL
     <!-- tests -->                                 the block is part of a test file beside my_app, the page's first app
 """
 
@@ -42,7 +43,7 @@ PAGES = [
     REPOSITORY / "deploy" / "README.md",
 ]
 BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>(?:runs:|file:|tests).*?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
+    r"(?:<!-- (?P<mark>(?:runs:|file:|tests|program).*?) -->\n)?^```(?P<language>\w*)\n(?P<code>.*?)^```$", re.M | re.S
 )
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(REPOSITORY).as_posix())

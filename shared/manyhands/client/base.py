@@ -1,0 +1,128 @@
+"""What both clients have in common: where the gateways are, and what a program reads."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.error import HTTPError
+
+import msgpack
+
+from manyhands.client.ends import Entry, OnAccepted, OnPartial
+from manyhands.client.protocol import Protocol, Status, pack
+from manyhands.client.states import replace_references
+from manyhands.errors import ClientClosed, SessionRefused
+from manyhands.load.address import SOCKET_PATH, Address, parse_address
+from manyhands.references import JSON, MSGPACK
+from manyhands.wire import SUBPROTOCOL_MSGPACK, Close, Key
+
+#: Seconds in which a socket must be open, and in which a large value must begin to come.
+OPEN_WITHIN = 10.0
+#: Seconds that a gateway gets to answer a close.
+CLOSE_WITHIN = 1.0
+
+
+class Base:
+    """A client without its I/O."""
+
+    def __init__(
+        self, urls: Sequence[str], session: str | None, lifetime: float | None, headers: Mapping[str, str]
+    ) -> None:
+        """Make one that is not connected. Raises `ValueError` for a URL that is none of a deployment."""
+        if not urls:
+            raise ValueError("connect expected the URL of a gateway, got none")
+        self._addresses = [parse_address(url) for url in urls]
+        self._headers = dict(headers)
+        self._core = Protocol(session, lifetime)
+        #: How often a socket was opened, or tried to be.
+        self._tries = 0
+        #: What went wrong last.
+        self._trouble = ""
+
+    @property
+    def state(self) -> Mapping[str, Any]:
+        """The session's state as browsers have it. It does not change: the next update makes another one."""
+        return self._core.states.own.data
+
+    @property
+    def shared(self) -> Mapping[str, Mapping[str, Any]]:
+        """The states of the rooms that the session has joined, by their names."""
+        return self._core.states.shared
+
+    @property
+    def status(self) -> Status:
+        """Whether it is connected."""
+        return self._core.status
+
+    @property
+    def reason(self) -> str:
+        """Why it is closed."""
+        return self._core.reason
+
+    @property
+    def session(self) -> str | None:
+        """The session's token: whoever has it may join."""
+        return self._core.session
+
+    @property
+    def unsent(self) -> int:
+        """How many events were not accepted yet."""
+        return self._core.unsent
+
+    def subscribe(self, path: str, call: Callable[[Any], object]) -> Callable[[], None]:
+        """Call something with what is at a path whenever that may have changed; gives what ends it.
+
+        `user.name`; `@room.user.name` in a room; the empty path is the whole state.
+        """
+        return self._core.subscriptions.add(path, call)
+
+    # --- for the clients ---
+
+    def _next_url(self) -> tuple[str, dict[str, Any]]:
+        """Give the socket to open next, and what to open it with."""
+        address = self._addresses[self._tries % len(self._addresses)]
+        self._tries += 1
+        url = f"{'wss' if address.tls else 'ws'}://{address.host_header}{address.path}"
+        return url, {
+            "subprotocols": [SUBPROTOCOL_MSGPACK], "additional_headers": self._headers, "compression": None,
+            "max_size": None, "open_timeout": OPEN_WITHIN, "close_timeout": CLOSE_WITHIN,
+        }  # fmt: skip
+
+    @property
+    def _address(self) -> Address:
+        """The gateway that it is connected to, or was last."""
+        return self._addresses[max(0, self._tries - 1) % len(self._addresses)]
+
+    @staticmethod
+    def _entry(
+        handler: str, payload: Any, context: Mapping[str, Any] | None,
+        until: float | None, on_accepted: OnAccepted | None, on_partial: OnPartial | None,
+    ) -> Entry:  # fmt: skip
+        # What can't be sent is refused where it is fired.
+        pack([payload, context])
+        return Entry(handler, payload, context, until, on_accepted, on_partial)
+
+    def _refuse(self) -> None:
+        """Raise what has closed it."""
+        if self._core.code == Close.REFUSED:
+            raise SessionRefused(self._core.reason)
+        raise ClientClosed(self._core.reason)
+
+    def _fetch(self, value: Any) -> Any:
+        return replace_references(value, self._get)
+
+    def _get(self, reference: Mapping[str, Any]) -> Any:
+        address = self._address
+        prefix = address.path.removesuffix(SOCKET_PATH)
+        url = f"{'https' if address.tls else 'http'}://{address.host_header}{prefix}{reference[Key.BLOB]}"
+        headers = {"Accept": MSGPACK, "Authorization": f"Bearer {self.session}", **self._headers}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=OPEN_WITHIN) as answer:
+                data: bytes = answer.read()
+        except HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise LookupError("another value has taken its place, or the session has ended") from None
+            raise
+        return msgpack.unpackb(data, strict_map_key=False) if reference[Key.TYPE] == JSON else data
