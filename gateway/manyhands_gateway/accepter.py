@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import gevent
@@ -60,6 +60,8 @@ class Accepter:
         # The store did not answer last time; said once, not for every event.
         self._away = False
         self._greenlet: gevent.Greenlet | None = None
+        #: Called with each letter and its receipt, while developing.
+        self.on_accepted: Callable[[Letter, Receipt], None] | None = None
 
     def start(self) -> None:
         """Start the greenlet that sends pipelines."""
@@ -144,6 +146,8 @@ class Accepter:
             answer(posted.connection, posted.letter, receipt)
             posted.connection.answered()
             posted.arrival.answered(receipt)
+            if self.on_accepted is not None:
+                self.on_accepted(posted.letter, receipt)
 
 
 def answer(connection: Connection, letter: Letter, receipt: Receipt) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import Flask, Response, jsonify, render_template, send_from_directory
 from werkzeug.exceptions import HTTPException, NotFound
 
-from manyhands.app_location import locate
+from manyhands.app_location import AppLocation, locate
 from manyhands.errors import AppNotFound, Unavailable
 from manyhands.metrics import Snapshot
 from manyhands.settings import Settings
@@ -21,6 +21,7 @@ from manyhands_gateway.gateway import Gateway
 from manyhands_gateway.http_headers import HttpHeaders, make_nonce
 from manyhands_gateway.http_sessions import HttpSessions
 from manyhands_gateway.metrics_page import add_metrics
+from manyhands_gateway.studio.routes import add_studio
 from manyhands_gateway.uploads import add_uploads
 
 #: Where the gateway that an application belongs to is found in its `extensions`.
@@ -54,6 +55,7 @@ def create_app(
     _add_pages(app, gateway, directory)
     add_client(app)
     _add_health(app, gateway)
+    add_studio(app, settings, gateway, find_location(settings))
     add_metrics(app, settings, lambda: gather(gateway))
     app.after_request(HttpHeaders(settings).add)
     app.register_error_handler(HTTPException, _explain)
@@ -64,12 +66,18 @@ def create_app(
 
 
 def find_directory(settings: Settings) -> Path | None:
-    """Find the app's directory; None where no app is named and the current directory is none.
+    """Find the app's directory; see `find_location`."""
+    location = find_location(settings)
+    return None if location is None else location.directory
+
+
+def find_location(settings: Settings) -> AppLocation | None:
+    """Find the app; None where no app is named and the current directory is none.
 
     Raises `AppNotFound` for an app that is named but not there.
     """
     try:
-        return locate(settings.app).directory
+        return locate(settings.app)
     except AppNotFound:
         if settings.app is not None:
             raise

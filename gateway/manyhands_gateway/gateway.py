@@ -34,6 +34,7 @@ from manyhands_gateway.readiness import Readiness
 from manyhands_gateway.ringer import Ringer
 from manyhands_gateway.rooms import Rooms
 from manyhands_gateway.sessions import Sessions
+from manyhands_gateway.studio.feed import StudioFeed
 from manyhands_gateway.subscriber import Subscriber
 from manyhands_gateway.verification import Verification
 
@@ -83,7 +84,14 @@ class Gateway:
         )
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)
         self.readiness = Readiness(self.store, self._doorbell.ping)
-        self.subscriber = Subscriber(settings.redis, keys.gateways(), self.hub.received, self._mended)
+        received: Callable[[bytes, bytes], None] = self.hub.received
+        #: None outside of `manyhands dev`.
+        self.studio: StudioFeed | None = None
+        if settings.dev:
+            self.studio = StudioFeed(settings, lambda: self.connections)
+            received = self.studio.watching(received, self.hub.session_of)
+            self.accepter.on_accepted = self.studio.accepted
+        self.subscriber = Subscriber(settings.redis, keys.gateways(), received, self._mended)
         #: Set once the process is about to end: no more connections.
         self.draining = False
 
@@ -125,6 +133,8 @@ class Gateway:
         self.backlog.start()
         self.accepter.start()
         self.housekeeper.start()
+        if self.studio is not None:
+            self.studio.start()
 
     def _mended(self) -> None:
         self.hub.mended()
@@ -133,6 +143,8 @@ class Gateway:
     def drain(self) -> None:
         """Send every browser away, to come back elsewhere; returns when they have gone, or soon."""
         self.draining = True
+        if self.studio is not None:
+            self.studio.leave()
         log.info("going down: sending %d browsers to other gateways", len(self.connections))
         for connection in list(self.connections):
             connection.send(envelopes.restart(round(random.uniform(0, SPREAD), 3)))
@@ -150,6 +162,8 @@ class Gateway:
 
     def stop(self) -> None:
         """End every greenlet. What was accepted is rung before, if the broker answers."""
+        if self.studio is not None:
+            self.studio.stop()
         self.accepter.stop()
         self.arrivals.flush()
         self.backlog.stop()

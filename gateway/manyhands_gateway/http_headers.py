@@ -38,6 +38,9 @@ class HttpHeaders:
         return response
 
     def _policy_of_answer(self) -> str:
+        own: str | None = g.get("mh_policy")
+        if own is not None:
+            return own
         nonce = g.get("mh_nonce")
         if nonce is not None:
             return _policy_of_own_page(nonce)

@@ -87,6 +87,11 @@ class Hub:
         self.complete: Callable[[Any, Greeting], Greeting] = lambda _, greeting: greeting
         self.completed: Callable[[Any, bool], None] = _nothing
 
+    def session_of(self, channel: bytes) -> str | None:
+        """Give the session whose updates come on a channel, if it has a browser here."""
+        feed = self._feeds.get(channel)
+        return None if feed is None else feed.session
+
     def start(self, channels: Channels) -> None:
         """Begin: `channels` must call `received` and `mended`."""
         self._channels = channels

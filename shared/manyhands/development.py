@@ -65,7 +65,8 @@ class Development:
             with self._redis(folder) as redis:
                 if redis is not None:
                     # Nobody runs the app yet, whatever was announced when it ran last: see `_say_when_ready`.
-                    redis.forget(Keys(self._settings.namespace).versions())
+                    keys = Keys(self._settings.namespace)
+                    redis.forget(keys.versions(), keys.dev_feed(), keys.dev_app())
                 environ = self._environ(folder, redis)
                 self._start_children(environ)
                 async with self._background(redis, environ):

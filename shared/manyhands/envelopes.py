@@ -201,3 +201,8 @@ def rejected(n: int | None, code: Rejection, message: str, retry_after: float | 
 def restart(delay: float) -> dict[str, Any]:
     """Ask a browser to reconnect after a delay in seconds."""
     return {Key.TYPE: Type.RESTART, Key.DELAY: delay}
+
+
+def log(level: str, text: str, event: Mapping[str, Any] | None, time: float) -> dict[str, Any]:
+    """Pass on a line that was printed or logged, while developing. `time` is in seconds since 1970."""
+    return {Key.TYPE: Type.LOG, Key.LEVEL: level, Key.TEXT: text, Key.EVENT: event, Key.TIME: time}

@@ -234,13 +234,20 @@ def encode_public(tree: Tree) -> bytes:
     return b"".join(parts)
 
 
-def _join(tree: Tree, parts: list[bytes], packer: Any) -> None:
-    public = [name for name in tree if name[:1] != "_"]
-    parts.append(packer.pack_map_header(len(public)))
-    for name in public:
+def encode_whole(tree: Tree) -> bytes:
+    """Encode all of a tree for the studio, its private keys too."""
+    parts: list[bytes] = []
+    _join(tree, parts, msgpack.Packer(), private=True)
+    return b"".join(parts)
+
+
+def _join(tree: Tree, parts: list[bytes], packer: Any, *, private: bool = False) -> None:
+    shown = [name for name in tree if private or name[:1] != "_"]
+    parts.append(packer.pack_map_header(len(shown)))
+    for name in shown:
         parts.append(segment(name))
         value = tree[name]
         if type(value) is dict:
-            _join(value, parts, packer)
+            _join(value, parts, packer, private=private)
         else:
             parts.append(codec.view_part(value))

@@ -136,6 +136,14 @@ class Keys:
         """String that expires: the last count of what waits."""
         return f"{self.namespace}:{{app}}:waiting"
 
+    def dev_feed(self) -> str:
+        """Stream, while developing: what workers tell the studio."""
+        return f"{self.namespace}:{{app}}:studio"
+
+    def dev_app(self) -> str:
+        """String, while developing: what the app consists of, as the last worker found it."""
+        return f"{self.namespace}:{{app}}:studio:app"
+
     def worker(self, process: str, queues: Sequence[str] = ("",)) -> str:
         """Channel on which a worker process that serves these queues hears of sessions whose last turn it had.
 

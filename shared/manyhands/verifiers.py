@@ -18,6 +18,8 @@ from manyhands.errors import AppError
 KNOWN = ("headers", "cookies")
 #: The handler by which verifiers are run. Handlers of the app have no leading underscore, unless a dot follows.
 VERIFY_SESSION = "_verify_session"
+#: The handlers by which the studio assigns a value and starts a session's state over; only while developing.
+EDIT_STATE, RESET_STATE = "_edit_state", "_reset_state"
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,8 @@ def _import(location: AppLocation) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise AppImportError(location.module, error) from error
     finally:
-        _last.modules = [name for name in sys.modules if name not in before and _is_own(name, location)]
+        # A list: a thread of the app's, or of ours, may import something meanwhile.
+        _last.modules = [name for name in list(sys.modules) if name not in before and _is_own(name, location)]
 
 
 def _import_package(location: AppLocation) -> ModuleType:

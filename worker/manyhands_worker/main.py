@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from manyhands.app_location import locate
+from manyhands.app_location import AppLocation, locate
 from manyhands.errors import AppImportError
 from manyhands.logs import JSON, PLAIN, configure
 from manyhands.settings import Settings
@@ -23,6 +23,8 @@ from manyhands_worker.loader import LoadedApp, format_import_error, load
 from manyhands_worker.output import Output, capture_streams, capturing, current_subject
 from manyhands_worker.parts import Parts
 from manyhands_worker.ringing import Ringing
+from manyhands_worker.studio import TOLD, Studio, open_studio
+from manyhands_worker.studio_acts import with_studio
 from manyhands_worker.verifying import with_verifying
 
 log = logging.getLogger("manyhands.worker")
@@ -38,11 +40,15 @@ def run_worker(
     Raises `AppError` when the app can't be loaded, `Unavailable` when Redis does not answer at the start.
     """
     configure(log_style, sys.__stderr__, logging.WARNING, current_subject)
-    loaded = with_verifying(_load(app, log_style))
+    location = locate(app)
+    studio = open_studio(settings, location)
+    loaded = with_verifying(_load(location, log_style, studio))
+    if studio is not None:
+        loaded = with_studio(loaded)
     store = RedisStore.from_settings(settings)
     store.ping()
     ringing = Ringing(settings)
-    parts = Parts.make(settings, store, loaded, ringing, concurrency=concurrency, queues=queues)
+    parts = Parts.make(settings, store, loaded, ringing, concurrency=concurrency, queues=queues, studio=studio)
     heart = Heart(store, parts.running, ringing, settings.lease, parts.meter, queues)
     flusher = Flusher(store, parts.running, settings.partial_interval)
     _tell_numbers(parts, siblings)
@@ -63,15 +69,19 @@ def run_worker(
     os._exit(0 if parts.running.stopping else 1)
 
 
-def _load(app: str | None, log_style: str) -> LoadedApp:
-    location = locate(app)
+def _load(location: AppLocation, log_style: str, studio: Studio | None) -> LoadedApp:
     capture_streams(stray=log_style == JSON)
     output = Output("import")
     try:
         with capturing(output):
-            return load(location)
+            loaded = load(location)
+        if studio is not None:
+            studio.loaded(loaded)
+        return loaded
     except AppImportError as error:
-        log.error("%s", format_import_error(error))
+        if studio is not None:
+            studio.failed_to_load(error, format_import_error(error))
+        log.error("%s", format_import_error(error), extra={TOLD: True})
         raise
     finally:
         output.finish()

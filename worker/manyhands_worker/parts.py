@@ -26,6 +26,7 @@ from manyhands_worker.reading import Reading
 from manyhands_worker.ringing import Ringing
 from manyhands_worker.run import Phase
 from manyhands_worker.running import Running
+from manyhands_worker.studio import Studio
 from manyhands_worker.traces import Traces
 from manyhands_worker.versions import OtherVersions
 from manyhands_worker.waits import Waits
@@ -54,6 +55,8 @@ class Parts:
     defaults: DefaultsCache
     meter: Meter
     traces: Traces
+    #: None outside of `manyhands dev`.
+    studio: Studio | None
     sessions: KnownSessions
     reading: Reading
     waits: Waits
@@ -70,7 +73,7 @@ class Parts:
     @classmethod
     def make(
         cls, settings: Settings, store: Store, app: LoadedApp, ringing: Ringing,
-        *, concurrency: int, queues: tuple[str, ...],
+        *, concurrency: int, queues: tuple[str, ...], studio: Studio | None = None,
     ) -> Parts:  # fmt: skip
         """Make them; no thread runs before `start`."""
         keys = Keys(settings.namespace)
@@ -92,6 +95,7 @@ class Parts:
             defaults=DefaultsCache(store, app, settings),
             meter=Meter(),
             traces=Traces(start_tracing(settings, "manyhands-worker")),
+            studio=studio,
             sessions=KnownSessions(),
             reading=Reading(store, running, waits),
             waits=waits,

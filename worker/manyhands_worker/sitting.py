@@ -312,6 +312,8 @@ class Sitting:
             self._parts.meter.lost()
         else:
             self._parts.meter.ended(run)
+            if self._parts.studio is not None:
+                self._parts.studio.ended(run)
             if run.uploads:
                 self._parts.large.free(run.session, run.uploads)
         self._parts.traces.ended(run, lost=lost)

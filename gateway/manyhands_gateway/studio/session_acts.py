@@ -1,0 +1,54 @@
+"""What the studio shows of a session, and does to it: by events of ours, so that all goes in the session's order."""
+
+from __future__ import annotations
+
+from time import time
+from typing import Any
+
+from manyhands import fields
+from manyhands.errors import ManyHandsError
+from manyhands.letters import Body, encode_body
+from manyhands.store.contract import Letter, Verdict
+from manyhands_gateway.frames import transcode
+from manyhands_gateway.gateway import Gateway
+
+#: The client that acts. Browsers' ids are longer.
+CLIENT = "studio"
+
+
+class ActRefused(ManyHandsError):
+    """The session can't be acted on; `status` is how HTTP says why."""
+
+    def __init__(self, why: str, status: int) -> None:
+        self.status = status
+        super().__init__(why)
+
+
+def whole_state(gateway: Gateway, session: str) -> bytes:
+    """Give all of a session's state as JSON, private keys too. Raises `Unavailable` and `ActRefused`."""
+    welcome = gateway.store.welcome(session, CLIENT, None)
+    if welcome is None:
+        raise _unknown()
+    announcement = gateway.store.announcement()
+    defaults = announcement.defaults if announcement else welcome.session.defaults
+    tree = fields.build_tree(gateway.services.sessions.defaults.get(defaults), welcome.fields or {})
+    return transcode(fields.encode_whole(tree))
+
+
+def act(gateway: Gateway, session: str, handler: str, payload: Any) -> dict[str, Any]:
+    """Put an event of ours into a session's mailbox; gives its client and number. Raises like `whole_state`."""
+    letter = Letter(session, CLIENT, None, encode_body(Body(handler, payload, posted=time())))
+    (receipt,) = gateway.store.accept([letter])
+    if receipt.ring is not None:
+        gateway.ringer.ring(session, receipt.ring, receipt.queue)
+    if receipt.verdict is Verdict.UNKNOWN_SESSION:
+        raise _unknown()
+    if receipt.verdict is not Verdict.ACCEPTED:
+        raise ActRefused(f"the session takes no more events at present: {receipt.verdict}", 429)
+    if gateway.studio is not None:
+        gateway.studio.accepted(letter, receipt)
+    return {"client": CLIENT, "n": receipt.n}
+
+
+def _unknown() -> ActRefused:
+    return ActRefused("the session has ended; reload the studio to begin another one", 404)
