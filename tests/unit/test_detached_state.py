@@ -8,16 +8,19 @@ from typing import Any, cast
 import pytest
 
 from manyhands.branches import Defaults
-from manyhands.errors import Unavailable
+from manyhands.errors import StoreRefused, Unavailable
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body, encode_body
+from manyhands.paths import encode_path
 from manyhands.references import Content
 from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Session
 from manyhands.store.memory import MemoryStore
 from manyhands.store.turns import Ending, Turn
+from manyhands_worker.flusher import Flusher
 from manyhands_worker.large_values import SessionValues
-from manyhands_worker.run import Ended, Run
+from manyhands_worker.run import Ended, Phase, Run
+from manyhands_worker.running import Running
 
 BODY = Body("handler")
 
@@ -26,7 +29,7 @@ class Values:
     """Stands for a session's large values; the store is away for the first so many that are written."""
 
     def __init__(self) -> None:
-        self.away = 0
+        self.away, self.refuses = 0, False
 
     def load(self, reference: object) -> bytes:
         raise AssertionError(reference)
@@ -35,6 +38,8 @@ class Values:
         raise AssertionError(field)
 
     def hold(self, _contents: Sequence[Content]) -> None:
+        if self.refuses:
+            raise StoreRefused("Redis", "too large")
         if self.away:
             self.away -= 1
             raise Unavailable("Redis", "away")
@@ -55,13 +60,29 @@ def values() -> Values:
     return Values()
 
 
-def begin(store: MemoryStore, token: str, values: Values) -> Run:
-    turn = store.begin("s", token)
+def begin(store: MemoryStore, token: str, values: Values, session: str = "s") -> Run:
+    turn = store.begin(session, token)
     assert isinstance(turn, Turn)
     kept = cast("SessionValues", values)
     return Run(
         turn, BODY, Defaults({}, {}), KnownFields(turn.fields or {}), dev=False, values=kept, max_value=2**26
     )  # fmt: skip
+
+
+def begin_detached(store: MemoryStore, token: str, values: Values, session: str = "s") -> Run:
+    run = begin(store, token, values, session)
+    commit(store, run, Ending.DETACH)
+    return run
+
+
+def flush(store: MemoryStore, runs: Sequence[Run]) -> None:
+    """Flush detached runs as a worker does."""
+    running = Running((10, 10), 1)
+    for run in runs:
+        running.add(run)
+        running.detached(run)
+    flusher = Flusher(store, running, 0.0)
+    flusher._flush_due()
 
 
 def commit(store: MemoryStore, run: Run, ending: Ending) -> None:
@@ -126,3 +147,29 @@ def test_what_cannot_be_written_for_now_is_written_later(store: MemoryStore, val
     state["b"] = 3
     commit(store, run, Ending.FINAL)
     assert begin(store, "t2", values).root.state.to_dict() == {"a": 2, "b": 3}
+
+
+def test_what_redis_refuses_of_one_run_holds_up_no_other(store: MemoryStore, values: Values) -> None:
+    runs = [begin_detached(store, "t1", values), begin_detached(store, "t2", Values())]
+    for run in runs:
+        run.root.state[run.token] = 1
+    values.refuses = True
+    flush(store, runs)
+    assert (runs[0].phase, runs[1].phase) == (Phase.LOST, Phase.DETACHED)
+    assert begin(store, "t3", values).root.state.to_dict() == {"t2": 1}
+
+
+def test_damage_in_one_session_hides_what_others_changed_from_nobody_else(
+    store: MemoryStore, values: Values, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.create(Session("damaged", "", "v"))
+    store.accept([Letter("damaged", "c", n, encode_body(BODY)) for n in (1, 2)])
+    runs = [begin_detached(store, "t1", values, "damaged"), begin_detached(store, "t2", values)]
+    for session in ("damaged", "s"):
+        writes = begin(store, f"t3{session}", values, session)
+        writes.root.state["d"] = {"go": True}
+        commit(store, writes, Ending.FINAL)
+    store._records["damaged"].fields[encode_path(("d",))] = b"\xc1D\xff"
+    flush(store, runs)
+    assert runs[1].root.state["d"]["go"] is True
+    assert "damaged" in caplog.text

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from manyhands.errors import LargeMissing, Unavailable
+from manyhands.errors import DamagedValue, LargeMissing, StoreRefused, Unavailable
 from manyhands.store.contract import Store
 from manyhands.store.turns import Commit, Ending
 from manyhands_worker.room_commits import flush_rooms, refresh_rooms
@@ -104,7 +104,7 @@ class Flusher:
         try:
             flush_rooms(self._store, locked)
             for run in locked:
-                commit = run.prepare(Ending.PARTIAL) if run.phase is Phase.DETACHED else None
+                commit = self._prepare(run)
                 if commit:
                     prepared.append((run, commit))
             answers = self._store.commit_all([commit for _, commit in prepared])
@@ -118,6 +118,16 @@ class Flusher:
             for run in locked:
                 run.lock.release()
 
+    @staticmethod
+    def _prepare(run: Run) -> Commit | None:
+        try:
+            return run.prepare(Ending.PARTIAL) if run.phase is Phase.DETACHED else None
+        except StoreRefused as error:
+            # It would be refused again and again, and hold up the updates of all others.
+            log.error("%s | can't be committed: %s", run.output.source, error)
+            run.lose()
+            return None
+
     def _refresh(self, due: Sequence[Run]) -> None:
         sessions: dict[str, list[Run]] = {}
         for run in due:
@@ -130,5 +140,8 @@ class Flusher:
                 assert answer is not None
                 if (run.turn.client, run.turn.n) in answer.cancelled:
                     run.cancel()
-                run.refresh(answer)
+                try:
+                    run.refresh(answer)
+                except DamagedValue as error:
+                    log.error("%s | can't be shown what others changed: %s", run.output.source, error)
         refresh_rooms(self._store, due)

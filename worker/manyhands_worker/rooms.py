@@ -252,17 +252,23 @@ class RoomOfRun:
 
     def _changes(self, *, goes_on: bool) -> Changes:
         assert self.root is not None
+        taken = self.root.take(goes_on=goes_on)
         with self._run.showing():
             changes = encode_changes(
-                self.root.take(goes_on=goes_on), {}, any_defaults=False,
+                taken, {}, any_defaults=False,
                 refer=self._values.refer, max_value=self._parts.settings.max_value,
             )  # fmt: skip
+        if not self._is_repeat:
+            try:
+                self._values.hold(changes.contents)
+            except Unavailable:
+                self.root.put_back(taken)
+                raise
         self._run.note_errors(
             [NotSerialisable((f"@{self.name}", *one.path), one.kind, one.cure) for one in changes.errors]
         )
         if self._is_repeat:
             # Another run of the same event has written already what this one writes again.
             return Changes()
-        self._values.hold(changes.contents)
         self._contents = changes.contents
         return changes
