@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,10 +20,12 @@ from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Session
 from manyhands.store.memory import MemoryStore
 from manyhands.store.turns import Ending, Turn
+from manyhands_worker import drain
 from manyhands_worker.flusher import Flusher
 from manyhands_worker.large_values import SessionValues
+from manyhands_worker.parts import Parts
 from manyhands_worker.run import Ended, Phase, Run
-from manyhands_worker.running import Running
+from manyhands_worker.running import GRACE, Running
 
 BODY = Body("handler")
 
@@ -83,6 +88,11 @@ def flush(store: MemoryStore, runs: Sequence[Run]) -> None:
         running.detached(run)
     flusher = Flusher(store, running, 0.0)
     flusher._flush_due()
+
+
+def parts_of(store: MemoryStore, running: Running) -> Parts:
+    ringing = SimpleNamespace(ring=lambda *_, **__: None, flush=lambda: None)
+    return cast("Parts", SimpleNamespace(store=store, running=running, ringing=ringing))
 
 
 def commit(store: MemoryStore, run: Run, ending: Ending) -> None:
@@ -173,3 +183,23 @@ def test_damage_in_one_session_hides_what_others_changed_from_nobody_else(
     flush(store, runs)
     assert runs[1].root.state["d"]["go"] is True
     assert "damaged" in caplog.text
+
+
+def test_a_handler_that_hangs_while_it_reads_its_state_keeps_no_other_from_being_handed_over(
+    store: MemoryStore, values: Values, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "HAND_OVER", 1.0)
+    store.create(Session("other", "", "v"))
+    store.accept([Letter("other", "c", 1, encode_body(BODY))])
+    hangs, other = begin_detached(store, "t2", values), begin_detached(store, "t1", values, "other")
+    running = Running((10, 10), 1)
+    for run in (hangs, other):
+        running.add(run)
+    running.stopping_since = time.monotonic() - GRACE
+    hangs.root._shared.lock.acquire()
+    handed_over = threading.Thread(target=drain.drain, args=(parts_of(store, running),), daemon=True)
+    handed_over.start()
+    handed_over.join(20)
+    hangs.root._shared.lock.release()
+    assert not handed_over.is_alive()
+    assert begin(store, "t3", values, "other").turn.attempt == 1
