@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from manyhands.client import connect
 from manyhands.settings import Settings
 from support.browser import JSON, MSGPACK, Tab
 from support.http import ask
@@ -112,6 +113,14 @@ def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
     done = subprocess.run([*command, "-t"], capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
     assert not re.findall(r"\[(?:warn|alert|emerg)\].*", done.stderr)
+
+
+def test_a_program_has_large_values_through_nginx(site: Site) -> None:
+    with connect(site.url) as client:
+        client.fire("keep", "x" * 100_000, timeout=20).check()
+        assert client.fetch(client.state)["kept"] == "x" * 100_000
+        assert [client.fire("increment", timeout=20).ok for _ in range(5)] == [True] * 5
+        assert client.state["counter"] == 5
 
 
 def test_a_click_through_nginx_shows_in_a_tab_of_the_other_gateway(site: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,45 @@ def test_a_client_goes_on_with_another_gateway_and_loses_and_doubles_nothing(fle
         assert client.unsent == 0
 
 
+def test_a_gateway_that_goes_down_sends_its_programs_to_another_one(fleet_of: Callable[..., Fleet]) -> None:
+    fleet = fleet_of(gateways=2)
+    with connect(fleet.urls) as client:
+        fired = []
+        for i in range(30):
+            fired.append(client.start("append", i))
+            if i == 10:
+                fired[-1].wait(20)
+                fleet.gateways[0].send(signal.SIGTERM)
+        assert all(one.wait(30).ok for one in fired)
+        client.wait_until(lambda: client.state["log"] == list(range(30)), 20)
+
+
 def test_without_a_gateway_connect_says_what_is_wrong() -> None:
     with pytest.raises(TimeoutError, match=r"no gateway has welcomed the client within 0.3 s: ws://127.0.0.1:\d+/_mh/ws"):
         connect(f"http://127.0.0.1:{free_port()}", timeout=0.3)
+
+
+def test_a_fault_of_the_client_ends_what_waits_for_it(
+    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = fleet_of()
+
+    def fail(*_: object) -> None:
+        raise KeyError("no such key")
+
+    async def main() -> None:
+        async with await connect_async(fleet.urls[0]) as client:
+            monkeypatch.setattr(client._core, "received", fail)
+            error = (await client.fire("increment")).error
+            assert error is not None
+            assert (error.code, error.message) == ("closed", "the client has failed: 'no such key'")
+
+    asyncio.run(main())
+    with connect(fleet.urls[0]) as client:
+        monkeypatch.setattr(client._core, "received", fail)
+        error = client.fire("increment", timeout=20).error
+        assert error is not None
+        assert error.code == "closed"
 
 
 def test_a_session_that_a_verifier_refuses_is_refused(fleet_of: Callable[..., Fleet]) -> None:
@@ -92,6 +129,13 @@ def test_large_values_are_fetched_when_they_are_asked_for(fleet_of: Callable[...
         whole = client.fetch(client.state)
         assert whole["rows"][-1] == [9999, "9999"]
         assert whole["small"] == 1
+        # What only looks so is no URL of the gateway's, and nobody is sent the session's token.
+        forged = {"$blob": "@elsewhere.invalid/_mh/blob/x", "type": "application/json", "size": 1}
+        client.fire("assign", [[["forged"], forged]]).check()
+        assert client.fetch(client.state["forged"]) == forged
+        gone = {"$blob": f"/_mh/blob/x/{'0' * 32}", "type": "application/json", "size": 1}
+        with pytest.raises(LookupError, match="another value"):
+            client.fetch(gone)
 
 
 def test_on_an_event_loop_many_clients_fire_at_once(fleet_of: Callable[..., Fleet]) -> None:

@@ -163,6 +163,15 @@ class AsyncClient(Base):
                 change.set_result(None)
 
     async def _run(self) -> None:
+        try:
+            await self._stay()
+        except Exception as error:
+            # A fault of ours, which would be repeated. Whoever waits must not do so for ever.
+            log.exception("the client has failed")
+            problem = f"the client has failed: {error}"
+            self._drive(lambda _: self._core.close(problem))
+
+    async def _stay(self) -> None:
         while self.status is not Status.CLOSED:
             await asyncio.sleep(max(0.0, self._core.connect_at - self._loop.time()))
             await self._connect()

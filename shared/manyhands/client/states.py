@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from manyhands.wire import Key
+from manyhands.wire import BLOB_PATH, Key
 
 #: Puts something else in the place of a value that has come.
 Change = Callable[[Any], Any]
 
 
 def is_reference(value: object) -> bool:
-    """Tell whether a value stands for one that is fetched over HTTP."""
-    return isinstance(value, dict) and isinstance(value.get(Key.BLOB), str)
+    """Tell whether a value stands for one that is fetched over HTTP, from the gateway and nowhere else."""
+    if not isinstance(value, dict):
+        return False
+    url = value.get(Key.BLOB)
+    return isinstance(url, str) and url.startswith(f"{BLOB_PATH}/") and isinstance(value.get(Key.TYPE), str)
 
 
 def replace_references(value: Any, fetched: Callable[[Mapping[str, Any]], Any]) -> Any:
@@ -28,13 +31,6 @@ def replace_references(value: Any, fetched: Callable[[Mapping[str, Any]], Any]) 
     if isinstance(value, list):
         return [replace_references(item, fetched) for item in value]
     return value
-
-
-def references_in(value: Any) -> list[Mapping[str, Any]]:
-    """Give every reference in a value."""
-    found: list[Mapping[str, Any]] = []
-    replace_references(value, found.append)
-    return found
 
 
 class Copy:

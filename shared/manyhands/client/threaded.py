@@ -176,6 +176,15 @@ class Client(Base):
             socket.close()
 
     def _run(self) -> None:
+        try:
+            self._stay()
+        except Exception as error:
+            # A fault of ours, which would be repeated. Whoever waits must not do so for ever.
+            log.exception("the client has failed")
+            problem = f"the client has failed: {error}"
+            self._drive(lambda _: self._core.close(problem))
+
+    def _stay(self) -> None:
         while True:
             with self._changed:
                 while self.status is not Status.CLOSED and (left := self._core.connect_at - time.monotonic()) > 0:
