@@ -39,7 +39,10 @@ def look_up_below(values: dict[str, Any]) -> None:
     """
     waiting, seen = [values], {id(values)}
     while waiting:
-        found = [one for one in list(waiting.pop().values()) if isinstance(one, dict) and id(one) not in seen]
+        values = waiting.pop()
+        # Dicts of the app's own classes may do anything when they are asked.
+        inside = values.values() if type(values) is Branch else dict.values(values)
+        found = [one for one in list(inside) if isinstance(one, dict) and id(one) not in seen]
         seen.update(map(id, found))
         waiting += found
 

@@ -122,6 +122,16 @@ def test_a_dict_that_was_assigned_to_itself_is_looked_up_before_it_is_encoded() 
     assert StateRoot(build_tree({}, fields)).state.to_dict() == {"d": {"x": 1, "deep": {"y": 2}, "z": 3}}
 
 
+def test_a_dict_of_the_apps_own_class_is_taken_whatever_it_does_when_it_is_asked() -> None:
+    class Odd(dict[str, Any]):
+        def values(self) -> Any:
+            raise ValueError("no")
+
+    root = StateRoot.over(KnownFields({}), Defaults.of({}))
+    root.state["odd"], root.state["other"] = Odd(a=1), 1
+    assert [one.path for one in root.take(goes_on=True)] == [("odd",), ("other",)]
+
+
 def test_names_keep_the_order_in_which_they_were_assigned() -> None:
     state, _ = open_state({"d": {"z": 1, "b": 2, "a": 3}}, {"d": {"x": 0}, "e": {"q": 1, "p": 2}})
     state["d"]["b"] = 5
