@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,25 @@ def test_a_second_tab_of_the_session_sees_the_click(dev: Dev) -> None:
     with dev.tab() as one, dev.tab(token=one.token) as other:
         one.call("increment")
         other.wait_for(lambda: other.state["counter"] == 1)
+
+
+def test_a_page_hears_what_its_own_session_prints_and_no_other_does(dev: Dev, app: Path) -> None:
+    code = (app / "main.py").read_text()
+    (app / "main.py").write_text(f"{code}\n\ndef speak(payload):\n    print(payload)\n    raise ValueError(payload)\n")
+    dev.process.wait_for_output("main.py changed: restarting the workers")
+    with dev.tab() as tab, dev.tab() as stranger:
+        wait_until(lambda: '"speak"' in (get(f"{dev.url}/_mh/studio/app") or ""), DEADLINE, "the new handler")
+        n = tab.fire("speak", "for one session")
+        tab.wait_for(lambda: sum(one["type"] == "log" for one in tab.others) == 2, DEADLINE)
+        printed, raised = (one for one in tab.others if one["type"] == "log")
+
+        assert (printed["level"], printed["text"]) == ("info", "for one session")
+        assert printed["event"] == raised["event"] == {"client": tab.client, "n": n}
+        assert abs(time.time() - printed["time"]) < DEADLINE
+        assert raised["level"] == "error"
+        assert "main.py" in raised["text"]
+        stranger.call("increment")
+        assert stranger.others == []
 
 
 def test_a_change_of_the_code_counts_for_the_next_click_and_keeps_the_session(dev: Dev, app: Path) -> None:

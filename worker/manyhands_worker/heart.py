@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from manyhands.errors import Unavailable
 from manyhands.store.contract import Announcement, Fields, Store
@@ -38,6 +38,8 @@ class Heart:
         self._announcement: tuple[Announcement, Fields] | None = None
         self._announced = False
         self._announce_at = 0.0
+        #: Called once, when the app was announced for the first time: gateways take events for its handlers from then on.
+        self.on_announced: Callable[[], None] = _nothing
         self._reap_at = 0.0
         #: The latest ring served of each queue when this thread last looked: every earlier doorbell has had its time.
         self._served_before: dict[str, int | None] = {}
@@ -87,6 +89,7 @@ class Heart:
                 announcement = self._announcement[0]
                 count = sum(not is_internal(name) for name in announcement.handlers)
                 log.info("serving %d handlers of version %s", count, announcement.version)
+                self.on_announced()
             self._announced = True
             self._announce_at = time.monotonic() + ANNOUNCE_INTERVAL
 
@@ -105,3 +108,7 @@ class Heart:
                 self._meter.rung_again(len(overdue))
             for one in overdue:
                 self._ringing.ring([(one.session, one.ring)], queue=one.queue)
+
+
+def _nothing() -> None:
+    pass

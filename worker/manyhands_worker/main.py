@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from manyhands.app_location import AppLocation, locate
@@ -51,6 +52,8 @@ def run_worker(
     parts = Parts.make(settings, store, loaded, ringing, concurrency=concurrency, queues=queues, studio=studio)
     heart = Heart(store, parts.running, ringing, settings.lease, parts.meter, queues)
     flusher = Flusher(store, parts.running, settings.partial_interval)
+    if studio is not None:
+        heart.on_announced = partial(studio.loaded, loaded)
     _tell_numbers(parts, siblings)
     ringing.start()
     parts.start()
@@ -74,10 +77,7 @@ def _load(location: AppLocation, log_style: str, studio: Studio | None) -> Loade
     output = Output("import")
     try:
         with capturing(output):
-            loaded = load(location)
-        if studio is not None:
-            studio.loaded(loaded)
-        return loaded
+            return load(location)
     except AppImportError as error:
         if studio is not None:
             studio.failed_to_load(error, format_import_error(error))

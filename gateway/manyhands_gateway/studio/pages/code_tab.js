@@ -15,8 +15,9 @@ export function codeTab(shared) {
   const fresh = make("button", { onclick: makeFile }, "New file");
   const said = make("p", { role: "status" });
   const editor = new Editor(changed, save);
+  const log = makeLog(shared, (file, line) => openFile(file, line));
   const panel = make("section", { class: "code" },
-    make("div", { class: "bar" }, files, saving, fresh, said), editor.element, makeLog(shared, (file, line) => openFile(file, line)));
+    make("div", { class: "bar" }, files, saving, fresh, said), editor.element, log.element);
   let name = "", etag = "", saved = "";
   /** What was edited and not saved, by file. @type {Map<string, {text: string, etag: string, saved: string}>} */
   const drafts = new Map();
@@ -101,6 +102,7 @@ export function codeTab(shared) {
 
   /** Show what somebody else has written meanwhile, unless that would lose what was typed here. */
   async function shown() {
+    log.shown();
     try {
       const main = await list();
       if (!name || editor.text === saved) await choose(name || main);

@@ -32,11 +32,7 @@ export function eventsTab(shared) {
     /** @type {Record} */
     const record = { key, about: event, updates: [], lines: [], seen: {}, row: make("li", { "data-event": key }), isOpen: false };
     records.set(key, record);
-    // The newest first; of one tab, by its own numbers, since what is told of them comes in several ways.
-    const later = [...records.values()].filter(({ about }) => about.client === event.client && about.n > event.n);
-    const next = later.reduce((lowest, one) => (lowest && lowest.about.n < one.about.n ? lowest : one), later[0]);
-    if (next) next.row.after(record.row);
-    else list.prepend(record.row);
+    list.prepend(record.row);
     none.hidden = true;
     if (records.size > KEPT) {
       const [[oldest, { row }]] = records;
@@ -53,8 +49,15 @@ export function eventsTab(shared) {
     if (!changed.size) requestAnimationFrame(() => {
       for (const one of changed) draw(one, shared);
       changed.clear();
+      sort();
     });
     changed.add(record);
+  }
+
+  /** Put the newest first: what is told of them comes in several ways, and not always in their order. */
+  function sort() {
+    const rows = [...records.values()].sort((one, other) => begunAt(other) - begunAt(one)).map(({ row }) => row);
+    if (rows.some((row, index) => list.children[index] !== row)) list.append(...rows);
   }
 
   const { feed } = shared;
@@ -67,6 +70,12 @@ export function eventsTab(shared) {
     if (data.event?.client) take(find(data), (record) => (record.seen[data.role] = data));
   };
   return { panel };
+}
+
+/** Give when an event came, as far as that is known, in seconds since 1970. @param {Record} record */
+function begunAt({ ended, accepted, updates, seen }) {
+  const received = Object.values(seen).map((one) => one.received / 1000);
+  return ended?.times.posted ?? accepted?.time ?? updates[0]?.time ?? Math.min(...received);
 }
 
 /** @param {Record} record @param {import("./studio.js").Shared} shared */

@@ -26,7 +26,8 @@ export function makeLog({ feed }, openFile) {
   feed.on("app", ({ error, version, handlers, time }) => {
     if (!error) add(lineOf({ level: "note", time, source: "workers", text: `the app was imported: ${handlers.length} handlers, version ${version}` }, openFile));
   });
-  return make("section", { class: "logging" }, make("div", { class: "bar" }, make("h2", {}, "Log"), clear), lines);
+  const element = make("section", { class: "logging" }, make("div", { class: "bar" }, make("h2", {}, "Log"), clear), lines);
+  return { element, shown: () => void (lines.scrollTop = lines.scrollHeight) };
 }
 
 /** @param {import("./feed.js").Entry} entry @param {(file: string, line: number) => void} openFile */
