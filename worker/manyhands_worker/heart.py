@@ -38,7 +38,7 @@ class Heart:
         self._announcement: tuple[Announcement, Fields] | None = None
         self._announced = False
         self._announce_at = 0.0
-        #: Called once, when the app was announced for the first time: gateways take events for its handlers from then on.
+        #: Called once, when the app was announced first: from then on gateways take events for its handlers.
         self.on_announced: Callable[[], None] = _nothing
         self._reap_at = 0.0
         #: The latest ring served of each queue when this thread last looked: every earlier doorbell has had its time.
