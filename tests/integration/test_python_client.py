@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from manyhands.client import Status, connect, connect_async
+from manyhands.client import Status, connect, connect_async, transfers
 from manyhands.errors import EventFailed, SessionRefused
 from support.fleet import Fleet
 from support.waiting import free_port
@@ -136,6 +136,34 @@ def test_large_values_are_fetched_when_they_are_asked_for(fleet_of: Callable[...
         gone = {"$blob": f"/_mh/blob/x/{'0' * 32}", "type": "application/json", "size": 1}
         with pytest.raises(LookupError, match="another value"):
             client.fetch(gone)
+
+
+def test_large_bytes_are_sent_ahead_also_where_their_gateway_dies(
+    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet = fleet_of(gateways=2)
+    data = bytes(range(256)) * 10_000
+    request = transfers._request
+    asked: list[str] = []
+
+    def dying(where: Any, method: str, path: str, *rest: Any, **more: Any) -> bytes:
+        asked.append(method)
+        if asked.count("PUT") == 2:
+            fleet.gateways[0].kill()
+        return request(where, method, path, *rest, **more)
+
+    monkeypatch.setattr(transfers, "_request", dying)
+    with connect(fleet.urls) as client:
+        sent = client.upload(data)
+        assert asked.count("PUT") > 3
+        client.fire("assign", [[["data"], sent]], timeout=20).check()
+        assert client.fetch(client.state["data"]) == data
+
+    async def main() -> None:
+        async with await connect_async(fleet.urls[1]) as other:
+            assert (await other.fire("show", await other.upload(b"small"))).result == b"small"
+
+    asyncio.run(main())
 
 
 def test_on_an_event_loop_many_clients_fire_at_once(fleet_of: Callable[..., Fleet]) -> None:

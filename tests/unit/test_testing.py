@@ -343,6 +343,13 @@ def test_two_handlers_take_a_room_one_after_the_other(tmp_path: Path) -> None:
         tabs[0].wait_until(lambda: len(tabs[0].shared["chat"]["said"]) == 12)
 
 
+def test_while_developing_the_browser_is_told_what_was_raised() -> None:
+    with TestApp(SEMANTICS, dev=True) as app:
+        error = app.open().fire("fail").error
+        assert error is not None
+        assert error.message == "ValueError: secret detail"
+
+
 def test_a_tab_that_was_closed_says_so(app: TestApp) -> None:
     tab = app.open()
     tab.close()

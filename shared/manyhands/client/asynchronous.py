@@ -115,6 +115,10 @@ class AsyncClient(Base):
         """
         return await asyncio.to_thread(self._fetch, value)
 
+    async def upload(self, data: bytes) -> dict[str, str]:
+        """Send large bytes ahead, in parts; gives what stands for them in a payload. Raises `OSError`."""
+        return await asyncio.to_thread(self._upload, data)
+
     async def wait_until(self, condition: Callable[[], object], timeout: float | None = None) -> None:
         """Wait until something is true, which is looked at after each change. Raises `TimeoutError`, `ClientClosed`."""
         await self._until_changed(lambda: condition() or self.status is Status.CLOSED, timeout)

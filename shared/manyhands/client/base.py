@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.error import HTTPError
 
-import msgpack
-
+from manyhands.client import transfers
 from manyhands.client.ends import Entry, OnAccepted, OnPartial
 from manyhands.client.protocol import Protocol, Status, pack
 from manyhands.client.states import replace_references
 from manyhands.errors import ClientClosed, SessionRefused
-from manyhands.load.address import SOCKET_PATH, Address, parse_address
-from manyhands.references import JSON, MSGPACK
-from manyhands.wire import SUBPROTOCOL_MSGPACK, Close, Key
+from manyhands.load.address import Address, parse_address
+from manyhands.wire import SUBPROTOCOL_MSGPACK, Close
 
-#: Seconds in which a socket must be open, and in which a large value must begin to come.
+#: Seconds in which a socket must be open.
 OPEN_WITHIN = 10.0
 #: Seconds that a gateway gets to answer a close.
 CLOSE_WITHIN = 1.0
@@ -89,11 +85,6 @@ class Base:
             "max_size": None, "open_timeout": OPEN_WITHIN, "close_timeout": CLOSE_WITHIN,
         }  # fmt: skip
 
-    @property
-    def _address(self) -> Address:
-        """The gateway that it is connected to, or was last."""
-        return self._addresses[max(0, self._tries - 1) % len(self._addresses)]
-
     @staticmethod
     def _entry(
         handler: str, payload: Any, context: Mapping[str, Any] | None,
@@ -110,19 +101,12 @@ class Base:
         raise ClientClosed(self._core.reason)
 
     def _fetch(self, value: Any) -> Any:
-        return replace_references(value, self._get)
+        return replace_references(value, lambda reference: transfers.fetch(self._where, reference))
 
-    def _get(self, reference: Mapping[str, Any]) -> Any:
-        address = self._address
-        prefix = address.path.removesuffix(SOCKET_PATH)
-        url = f"{'https' if address.tls else 'http'}://{address.host_header}{prefix}{reference[Key.BLOB]}"
-        headers = {"Accept": MSGPACK, "Authorization": f"Bearer {self.session}", **self._headers}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=OPEN_WITHIN) as answer:
-                data: bytes = answer.read()
-        except HTTPError as error:
-            with error:
-                if error.code == 404:
-                    raise LookupError("another value has taken its place, or the session has ended") from None
-            raise
-        return msgpack.unpackb(data, strict_map_key=False) if reference[Key.TYPE] == JSON else data
+    def _upload(self, data: bytes) -> dict[str, str]:
+        return transfers.upload(self._where, data)
+
+    def _where(self) -> tuple[Address, Mapping[str, str]]:
+        """Give the gateway that it is connected to, or was last, and what a request to it says."""
+        address = self._addresses[max(0, self._tries - 1) % len(self._addresses)]
+        return address, {"Authorization": f"Bearer {self.session}", **self._headers}

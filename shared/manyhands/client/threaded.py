@@ -118,6 +118,10 @@ class Client(Base):
         """
         return self._fetch(value)
 
+    def upload(self, data: bytes) -> dict[str, str]:
+        """Send large bytes ahead, in parts; gives what stands for them in a payload. Raises `OSError`."""
+        return self._upload(data)
+
     def wait_until(self, condition: Callable[[], Found], timeout: float | None = None) -> Found:
         """Wait until something is true, which is looked at after each change. Raises `TimeoutError`, `ClientClosed`."""
         return self._wait(condition, timeout, "what was waited for has not come")
