@@ -187,6 +187,25 @@ def test_a_session_is_reset_to_what_a_new_one_begins_with(studio: Studio) -> Non
     expect(studio.state("_secret")).to_have_text("7")
 
 
+def test_where_a_cookie_names_the_session_its_state_is_shown_and_edited_too(
+    browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    (tmp_path / "main.py").write_text(MAIN)
+    (tmp_path / "index.html").write_bytes(INDEX)
+    environ = {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": "", "MANYHANDS_SESSION_COOKIE": "on"}
+    process = Processes(tmp_path_factory.mktemp("processes"), environ).manyhands("dev", str(tmp_path), "--port", "0")
+    url = process.wait_for_output(r"Open (http://\S+)/ and click")[1]
+    try:
+        with browser.new_context() as context:
+            opened = Studio(context.new_page(), url, tmp_path)
+            edit(opened, "counter", "41")
+            expect(opened.state("counter")).to_have_text("41")
+            opened.open("Page")
+            expect(opened.frame.locator("#shown")).to_have_text("41")
+    finally:
+        process.terminate()
+
+
 # --- events ---
 
 

@@ -11,7 +11,8 @@ const TOKEN = "manyhands.session";
 export async function ask(method, path, body, signal) {
   const token = localStorage.getItem(TOKEN);
   const headers = {
-    ...(token && { Authorization: `Bearer ${token}` }),
+    // Where a cookie carries the token, pages have a public name instead.
+    ...(token && !token.startsWith("public-") && { Authorization: `Bearer ${token}` }),
     ...(body !== undefined && { "Content-Type": "application/json" }),
   };
   const text = body === undefined ? undefined : JSON.stringify(body);
