@@ -412,3 +412,31 @@ def test_on_a_phone_every_tab_fits_and_follows_the_colour_scheme(studio: Studio)
         assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
     background = studio.page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert background == ("rgb(22, 24, 29)" if dark else "rgb(255, 255, 255)")
+
+
+# --- who may use it ---
+
+
+def test_a_page_of_another_site_in_the_same_browser_neither_reads_nor_writes(studio: Studio) -> None:
+    context = studio.page.context
+    context.route("http://evil.test/", lambda route: route.fulfill(body="<p>evil", content_type="text/html"))
+    evil = context.new_page()
+    evil.goto("http://evil.test/")
+    outcomes = evil.evaluate(
+        """async (studio) => Promise.all([
+          fetch(`${studio}/app`),
+          fetch(`${studio}/file?name=main.py`, {
+            method: "PUT", body: "{}", headers: { "Content-Type": "application/json" },
+          }),
+          fetch(`${studio}/stubs`, { method: "POST", body: '{"event": "wf-click"}', mode: "no-cors" }),
+          new Promise((resolve, reject) => {
+            const script = Object.assign(document.createElement("script"), { src: `${studio}/probe.js` });
+            document.body.append(script);
+            script.onload = resolve;
+            script.onerror = reject;
+          }),
+        ].map((one) => one.then((answer) => answer?.type === "opaque" ? "opaque" : "read", () => "refused")))""",
+        f"{studio.url}/_mh/studio",
+    )
+    assert "read" not in outcomes
+    assert (studio.app / "main.py").read_text() == MAIN
