@@ -113,12 +113,27 @@ def refer(session: str, field: bytes, key: bytes) -> tuple[bytes, Content]:
     if before_stream:
         start = len(field) - len(view) + before_stream + 1 + _BYTES[view[before_stream]]
         blob = Blob(start, len(field) - start, ARROW)
-    digest = hashlib.blake2b(data, digest_size=DIGEST, key=key).digest()
+    digest = _digest(data, key)
     if len(view) > MOST_INLINE:
-        url = f"{BLOB_PATH}/{quote(session)}/{digest.hex()}"
+        url = _url(session, digest)
         fetched = {Key.BLOB: url, Key.TYPE: blob.mime_type, Key.SIZE: blob.length}
         view = view[:before_stream] + pack(url if file else fetched)
     return _HEAD.pack(codec.REFERENCE_MARK, digest, len(data)) + view, Content(digest, data, blob)
+
+
+def refer_file(session: str, field: bytes, key: bytes) -> tuple[str, Content]:
+    """Make the URL of a file that the state need not hold, and its content. `field`: the file, without a view."""
+    data, blob = _packed_file(field)
+    digest = _digest(data, key)
+    return _url(session, digest), Content(digest, data, blob)
+
+
+def _digest(data: bytes, key: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=DIGEST, key=key).digest()
+
+
+def _url(session: str, digest: bytes) -> str:
+    return f"{BLOB_PATH}/{quote(session)}/{digest.hex()}"
 
 
 def _file_in(field: bytes) -> tuple[bytes, Blob] | None:

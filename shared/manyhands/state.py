@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self, cast
 from manyhands.attributes import declare, default_of
 from manyhands.branches import MISSING
 from manyhands.fields import Whole
+from manyhands.page_actions import PageActions
 from manyhands.reactions import Change
 from manyhands.schema import Schema, make_schema
 from manyhands.state_nodes import Node, Shared, checked_name
-from manyhands.state_values import Handle
 
 
-class State(Handle, MutableMapping[str, Any]):
+class State(PageActions, MutableMapping[str, Any]):
     """The session's state, or a dict in it.
 
     Works as a dict does, except that `state["x"]` of a missing key is None. Assignments and deletions are

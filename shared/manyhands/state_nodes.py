@@ -16,6 +16,7 @@ from manyhands import codec
 from manyhands.branches import MISSING, Branch
 from manyhands.errors import Cancelled, DamagedValue, KeyNotString
 from manyhands.fields import Stored, Whole
+from manyhands.mail import Outgoing
 from manyhands.mutations import Mutations
 from manyhands.paths import Path
 from manyhands.references import Reference, is_reference, read_reference
@@ -31,7 +32,9 @@ Load = Callable[[Reference], bytes]
 class Shared:
     """What all nodes of one run's state share. As a context, it is one access of the app's."""
 
-    __slots__ = ("_undisturbed", "cancelled", "given_up", "live", "load", "lock", "mutations", "orphans", "session")
+    __slots__ = (
+        "_undisturbed", "cancelled", "given_up", "live", "load", "lock", "mail", "mutations", "orphans", "session",
+    )  # fmt: skip
 
     def __init__(self, session: str | None, load: Load | None = None) -> None:
         #: Fetches what a large leaf refers to.
@@ -42,6 +45,8 @@ class Shared:
         self.mutations = Mutations()
         #: Dicts that the app has looked at, and then replaced or deleted, since mutations were taken.
         self.orphans: list[dict[str, Any]] = []
+        #: What the page is asked for; None where no page listens.
+        self.mail: Outgoing | None = None
         self.session = session
         #: The next access raises `Cancelled`; those after it work, so that the handler can clean up.
         self.cancelled = False

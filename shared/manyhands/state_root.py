@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -11,10 +11,12 @@ from manyhands.declared import PLAIN, Declared
 from manyhands.errors import ComputedFailed, DamagedValue, Unavailable
 from manyhands.fields import Tree, Whole
 from manyhands.known_fields import KnownFields
+from manyhands.mail import Outgoing
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path
 from manyhands.reactions import Live
 from manyhands.state_nodes import Load, Node, Shared
+from manyhands.types.files import File
 
 #: How often outdated values are computed again, for one commit, that a running handler has made outdated meanwhile. One
 #: that never pauses gets its partial updates nonetheless, with computed values that lag behind by one of them.
@@ -50,9 +52,27 @@ class StateRoot:
         root._source = known, defaults
         return root
 
+    def allow_mail(self, most: int) -> None:
+        """Let the handler ask things of the page. `most`: bytes of files between two commits."""
+        self._shared.mail = Outgoing(most)
+
+    def encode_mail(self, url_of: Callable[[File], str]) -> list[bytes]:
+        """Take what the page was asked for since the last time. `url_of` publishes a file; may raise `Unavailable`."""
+        mail = self._shared.mail
+        if not mail:
+            return []
+        with self._shared.lock:
+            taken = mail.take()
+        try:
+            return [piece.encode(url_of) for piece in taken]
+        except Unavailable:
+            with self._shared.lock:
+                mail.put_back(taken)
+            raise
+
     def pending(self) -> bool:
         """Tell whether there is something to commit; waits for no access that goes on."""
-        return bool(self._shared.mutations)
+        return bool(self._shared.mutations or self._shared.mail)
 
     def take(self, *, goes_on: bool = False) -> list[Mutation]:
         """Take what was assigned since the last time, each path once, in the order of first assignment.

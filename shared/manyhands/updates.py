@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import msgpack
 
-from manyhands import codec
 from manyhands.errors import DamagedValue
 from manyhands.packing import array_header, pack
 from manyhands.paths import Path, wire_path
@@ -33,7 +31,8 @@ _SET, _UNSET, _N, _RESULT, _ERROR = (pack(key) for key in (Key.SET, Key.UNSET, K
 _EVENT = pack(Key.EVENT) + b"\x82" + pack(Key.CLIENT)
 _DONE = {done: pack(Key.DONE) + pack(done) for done in (False, True)}
 _OK = {ok: pack(Key.OK) + pack(ok) for ok in (False, True)}
-_NO_MAIL = pack(Key.MAIL) + b"\x90"
+_MAIL = pack(Key.MAIL)
+_NO_MAIL = _MAIL + b"\x90"
 _NO_ERROR = _ERROR + b"\xc0"
 #: Bytes before the number of an update: the same for all.
 SEQ_OFFSET = len(_HEAD_DONE) + 1
@@ -48,12 +47,12 @@ MAX_OUTCOME = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an event ended. `result` is an encoded view."""
+    """How an event ended. `result` is an encoded view, `mail` encoded pieces of it."""
 
     ok: bool
     result: bytes = b"\xc0"
     error: tuple[Failure, str] | None = None
-    mail: Sequence[Mapping[str, Any]] = ()
+    mail: Sequence[bytes] = ()
 
 
 def encode_update(
@@ -63,14 +62,16 @@ def encode_update(
     n: int,
     outcome: Outcome | None,
     joined: Sequence[tuple[str, bool]] = (),
+    mail: Sequence[bytes] = (),
 ) -> tuple[bytes, bytes]:
     """Encode an update as the parts before and after its `seq`.
 
-    `outcome` is None for a partial update. `joined`: the rooms that the session joins, with True, and leaves.
+    `outcome` is None for a partial update, which has `mail` of its own. `joined`: the rooms that the session joins,
+    with True, and leaves.
     """
     parts = _changes(set_views, unset)
     parts += (_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None])
-    parts += _outcome_items(outcome) if outcome else (_NO_MAIL,)
+    parts += _outcome_items(outcome) if outcome else (_mail_item(mail),)
     head = _HEAD_DONE if outcome else _HEAD_PARTIAL
     if joined:
         head = bytes([head[0] + 1]) + head[1:]
@@ -109,9 +110,15 @@ def _changes(set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path]) -> 
 
 
 def encode_outcome(n: int, outcome: Outcome) -> bytes:
-    """Encode what `welcome` says of an event that has ended; `b""` where it is too large to keep."""
-    encoded = b"".join((b"\x85", _N, pack(n), *_outcome_items(outcome)))
-    return encoded if len(encoded) <= MAX_OUTCOME else b""
+    """Encode what `welcome` says of an event that has ended: without mail where that is too much to keep.
+
+    It is `b""` where it is still too large.
+    """
+    for one in (outcome, replace(outcome, mail=())):
+        encoded = b"".join((b"\x85", _N, pack(n), *_outcome_items(one)))
+        if len(encoded) <= MAX_OUTCOME:
+            return encoded
+    return b""
 
 
 def _outcome_items(outcome: Outcome) -> Sequence[bytes]:
@@ -119,8 +126,12 @@ def _outcome_items(outcome: Outcome) -> Sequence[bytes]:
     return (
         *(_OK[outcome.ok], _RESULT, outcome.result),
         _ERROR + pack({Key.CODE: error[0], Key.MESSAGE: error[1]}) if error else _NO_ERROR,
-        pack(Key.MAIL) + codec.encode(list(outcome.mail), ("mail",)) if outcome.mail else _NO_MAIL,
+        _mail_item(outcome.mail),
     )
+
+
+def _mail_item(mail: Sequence[bytes]) -> bytes:
+    return b"".join((_MAIL, array_header(len(mail)), *mail)) if mail else _NO_MAIL
 
 
 def splice(update: tuple[bytes, bytes], seq: int) -> bytes:

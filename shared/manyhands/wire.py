@@ -68,6 +68,17 @@ class Key(StrEnum):
     RESULT = "result"
     ERROR = "error"
     MAIL = "mail"
+    # Of a piece of mail: it is for the tab alone that fired the update's event. The rest is what the page is to do.
+    OWN = "own"
+    KIND = "kind"
+    TITLE = "title"
+    NAME = "name"
+    URL = "url"
+    PAGE = "page"
+    VARS = "vars"
+    PATH = "path"
+    MODULE = "module"
+    ARGS = "args"
     CODE = "code"
     MESSAGE = "message"
     RETRY_AFTER = "retry_after"
@@ -96,6 +107,20 @@ class Type(StrEnum):
     REJECTED = "rejected"
     LOG = "log"
     RESTART = "restart"
+
+
+class Mail(StrEnum):
+    """The types of mail, what a handler asks of the page: each is the name of a method of the state."""
+
+    ADD_NOTIFICATION = "add_notification"
+    FILE_DOWNLOAD = "file_download"
+    OPEN_URL = "open_url"
+    SET_PAGE = "set_page"
+    SET_ROUTE_VARS = "set_route_vars"
+    IMPORT_STYLESHEET = "import_stylesheet"
+    IMPORT_SCRIPT = "import_script"
+    IMPORT_FRONTEND_MODULE = "import_frontend_module"
+    CALL_FRONTEND_FUNCTION = "call_frontend_function"
 
 
 class Rejection(StrEnum):

@@ -27,6 +27,8 @@ class Changes:
     unset: list[Path] = field(default_factory=list)
     #: What large fields among them refer to: to be written before the commit.
     contents: list[Content] = field(default_factory=list)
+    #: What the page is asked for.
+    mail: list[bytes] = field(default_factory=list)
     #: Assignments that were dropped, since their value can't be stored.
     errors: list[NotSerialisable] = field(default_factory=list)
 
@@ -36,12 +38,13 @@ class Changes:
         self.set_views += later.set_views
         self.unset += later.unset
         self.contents += later.contents
+        self.mail += later.mail
         self.errors += later.errors
 
     @property
     def is_visible(self) -> bool:
         """Whether browsers see any of it."""
-        return bool(self.set_views or self.unset)
+        return bool(self.set_views or self.unset or self.mail)
 
 
 #: Makes what stands for a large field in the state, and its content.

@@ -12,9 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from manyhands import codec
 from manyhands.errors import DamagedValue, LargeMissing, StoreRefused, Unavailable, UploadMissing
-from manyhands.references import DIGEST, Content, Reference, chunk_size, count_chunks, refer
+from manyhands.references import DIGEST, Content, Reference, chunk_size, count_chunks, refer, refer_file
 from manyhands.store.contract import Store
+from manyhands.types.files import File
 from manyhands.wire import Key
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ log = logging.getLogger("manyhands.turns")
 
 #: Chunks that are read with one round trip.
 TOGETHER = 8
+#: Bytes of a download that travels in its update.
+MOST_IN_URL = 1024
 #: Sessions whose secrets are remembered.
 SECRETS = 4096
 #: Seconds between two tries while Redis is away.
@@ -177,6 +181,18 @@ class SessionValues:
     def refer(self, field: bytes) -> tuple[bytes, Content]:
         """Make the reference that stands for a large field, and its content, which is not written yet."""
         return refer(self._session, field, self._values.secret(self._session))
+
+    def publish(self, file: File) -> str:
+        """Write a file that no field refers to, and give the URL at which it is for some minutes.
+
+        One so small that it does not matter lies in the URL itself.
+        """
+        if len(file.data) <= MOST_IN_URL:
+            return str(codec.view(file))
+        field = codec.encode(file)
+        url, content = refer_file(self._session, field, self._values.secret(self._session))
+        self.hold([content])
+        return url
 
     def hold(self, contents: Sequence[Content]) -> None:
         """Write contents."""

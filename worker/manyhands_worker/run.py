@@ -70,6 +70,7 @@ class Run:
         self.session = turn.session.id
         self.token = turn.token
         self.root = StateRoot.over(known, defaults, self.session, declared, values.load)
+        self.root.allow_mail(max_value)
         if self.root.live is not None:
             self.root.live.session = lambda: session_of(self)
             if turn.session.defaults != declared.defaults_hash:
@@ -161,7 +162,7 @@ class Run:
         if self.unanswered is not None:
             return self.unanswered
         changes = self._take(goes_on=ending in (Ending.PARTIAL, Ending.DETACH))
-        if ending is Ending.PARTIAL and not changes.ops and not self.joined:
+        if ending is Ending.PARTIAL and not changes.ops and not changes.mail and not self.joined:
             return None
         self.unanswered = self._commit(ending, changes, None, None)
         return self.unanswered
@@ -204,7 +205,7 @@ class Run:
         `ahead`, `near` and `wanted`: see `Commit`.
         """
         changes = self._take()
-        outcome = self._outcome(ended)
+        outcome = self._outcome(ended, changes.mail)
         if self.phase is Phase.DETACHED:
             next_token = None
         commit = self._commit(Ending.FINAL, changes, outcome, next_token, ahead, near, wanted)
@@ -271,6 +272,7 @@ class Run:
                 mutations, self._outdated = self.root.take_settled(goes_on=goes_on)
         else:
             mutations = self.root.take(goes_on=goes_on)
+        self._encoded.mail += self.root.encode_mail(self._values.publish)
         if mutations:
             try:
                 self._encode_mutations(mutations)
@@ -317,13 +319,14 @@ class Run:
         # Taken one by one, since the handler may go on and note more.
         joined = [(name, joins) for name in list(self.joined) if (joins := self.joined.pop(name, None)) is not None]
         sends = outcome is not None or changes.is_visible or bool(joined)
+        parts = (changes.set_views, changes.unset, client, n, outcome, joined, changes.mail)
         return Commit(
             session=self.session,
             token=self.token,
             k=self._k,
             ending=ending,
             ops=changes.ops,
-            update=encode_update(changes.set_views, changes.unset, client, n, outcome, joined) if sends else None,
+            update=encode_update(*parts) if sends else None,
             client=client,
             n=n,
             outcome=encode_outcome(n, outcome) if outcome else b"",
@@ -337,7 +340,7 @@ class Run:
             joined=joined,
         )
 
-    def _outcome(self, ended: Ended) -> Outcome:
+    def _outcome(self, ended: Ended, mail: Sequence[bytes]) -> Outcome:
         error = ended.error
         result = b"\xc0"
         try:
@@ -361,7 +364,7 @@ class Run:
             # What an app says may hold a lone surrogate, which can't be sent.
             error = (error[0], error[1].encode("utf-8", "backslashreplace").decode())
             self.outcome = error[0].value
-        return Outcome(ok=error is None, result=result if error is None else b"\xc0", error=error)
+        return Outcome(error is None, result if error is None else b"\xc0", error, mail)
 
     def _say_outdated(self) -> tuple[Failure, str]:
         for failed in self._outdated:
