@@ -2,7 +2,8 @@
 
 A page names it in `<script src>`, and a program imports `connect` from it. Only a module may export, so it is served
 in two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a script, or as a module to a browser that
-says it imports one. Browsers say so over https, and to this machine.
+says it imports one. Browsers say so over https, and to this machine. What handlers ask of the page is done by a file of
+its own, `/_mh/page.mjs`, which the client fetches when something is asked for.
 
 The modules are written so that this is simple: an import has a line of its own, no two modules have a name in common at
 their top, text stands in double quotes, and no template stands inside another one.
@@ -17,27 +18,39 @@ from pathlib import Path
 from flask import Flask, Response, request
 
 MODULES = Path(__file__).parent / "static" / "client"
-#: The module that imports all others.
-MAIN = "main"
+#: The module that imports all others, and the one for what handlers ask of the page, which is served apart.
+MAIN, PAGE = "main", "page"
 
 _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 #: Text, templates and regular expressions, which stay as they are; a division at worst keeps its space, too.
 _QUOTED = re.compile(r'("(?:[^"\\\n]|\\.)*"|`[^`]*`|/[^/\n]+/)')
 _SPACE = re.compile(r" *([=<>?:,;{}()&|!]+) *")
+#: Ends of lines where no statement can end.
+_BREAK = re.compile(r"(?<=[;{,(&|?:=])\n")
 _LEFT_OUT = re.compile(r"/\*\*(?:.|\n)*?\*/ ?|(?:^|(?<=[;{},]) +) *// .*$|^export |^[ ]+|^\n", re.MULTILINE)
 #: Where a file came from, which a script is told otherwise than a module.
 _URL = "import.meta.url"
 _SCRIPT = '(() => {{\n"use strict";\n{}}})();\n'
-_MODULE = "{}export {{ connect }};\n"
+_MODULE = "{}export {{ {} }};\n"
 
 
 @cache
 def client_script(*, module: bool) -> bytes:
     """Give the file in one of its forms."""
-    joined = _shorten("".join(_IMPORT.sub("", _read(name)) for name in _in_order(MAIN, {})))
+    joined = _joined(MAIN)
     if module:
-        return _ascii(_MODULE.format(joined))
+        return _ascii(_MODULE.format(joined, "connect"))
     return _ascii(_SCRIPT.format(joined.replace(_URL, "document.currentScript.src")))
+
+
+@cache
+def page_script() -> bytes:
+    """Give what does what handlers ask of the page, a module."""
+    return _ascii(_MODULE.format(_joined(PAGE), "act"))
+
+
+def _joined(main: str) -> str:
+    return _shorten("".join(_IMPORT.sub("", _read(name)) for name in _in_order(main, {})))
 
 
 def _ascii(text: str) -> bytes:
@@ -50,7 +63,7 @@ def _shorten(text: str) -> str:
     while (shorter := _LEFT_OUT.sub("", text)) != text:
         text = shorter
     parts = _QUOTED.split(text)
-    parts[::2] = [_SPACE.sub(r"\1", part) for part in parts[::2]]
+    parts[::2] = [_BREAK.sub("", _SPACE.sub(r"\1", part)) for part in parts[::2]]
     return "".join(parts)
 
 
@@ -70,16 +83,17 @@ def _read(name: str) -> str:
 def add_client(app: Flask) -> None:
     """Add the client to an application."""
 
-    def serve(*, module: bool) -> Response:
-        answer = Response(client_script(module=module), mimetype="text/javascript")
+    def serve(script: bytes) -> Response:
+        answer = Response(script, mimetype="text/javascript")
         answer.headers["Cache-Control"] = "no-cache"
         answer.vary.update(("Sec-Fetch-Mode", "Sec-Fetch-Dest"))
         answer.add_etag()
         answer.make_conditional(request)
         return answer
 
-    app.add_url_rule("/_mh/client.js", "client", lambda: serve(module=_is_imported()))
-    app.add_url_rule("/_mh/client.mjs", "client_module", lambda: serve(module=True))
+    app.add_url_rule("/_mh/client.js", "client", lambda: serve(client_script(module=_is_imported())))
+    app.add_url_rule("/_mh/client.mjs", "client_module", lambda: serve(client_script(module=True)))
+    app.add_url_rule("/_mh/page.mjs", "client_page", lambda: serve(page_script()))
 
 
 def _is_imported() -> bool:

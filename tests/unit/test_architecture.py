@@ -25,6 +25,7 @@ from manyhands.wire import (
     Close,
     Failure,
     Key,
+    Mail,
     Rejection,
     Type,
 )
@@ -236,6 +237,13 @@ def test_the_client_spells_the_words_of_the_wire_as_the_wire_does() -> None:
     for words in (Type, Close, Rejection, Failure):
         assert spelled[words.__name__].items() <= {one.name: one.value for one in words}.items()
     assert set(spelled["Type"]) == set(Type.__members__)
+
+
+def test_the_client_does_all_that_handlers_can_ask_of_the_page_by_their_words() -> None:
+    words = WIRE_OF_CLIENT.with_name("mail.js")
+    dump = f'import {{ Mail }} from "{words}"; console.log(JSON.stringify(Mail))'
+    assert json.loads(run_node("--input-type=module", "--eval", dump)) == {one.name: one.value for one in Mail}
+    assert client_words(r"\[Mail\.(\w+)\]") == set(Mail.__members__)
 
 
 def test_of_the_client_one_module_spells_the_words_of_the_wire() -> None:

@@ -175,7 +175,9 @@ export class Client {
 
   /** @type {import("./conversation.js").Say} */
   #say = (what, ...about) => {
-    for (const call of this.#listeners.get(what) ?? []) safely(call, ...about);
+    const calls = [...(this.#listeners.get(what) ?? [])];
+    for (const call of calls) safely(call, ...about);
+    return calls.length > 0;
   };
 }
 

@@ -2,12 +2,13 @@
 
 import { fail } from "./diagnostics.js";
 import { Firing } from "./fired.js";
+import { perform } from "./perform.js";
 import { Outbox } from "./outbox.js";
 import { Close, Failure, Rejection, Type } from "./wire.js";
 
 /** @typedef {import("./wire.js").Dict} Dict */
 /** @typedef {import("./outbox.js").Entry} Entry */
-/** Tells who listens to a client. @typedef {(what: string, ...about: any[]) => void} Say */
+/** Tells who listens to a client; gives whether somebody does. @typedef {(what: string, ...about: any[]) => boolean} Say */
 /** Where the session's token is kept. @typedef {{get: () => string | null, set: (token: string | null) => void}} Token */
 
 /** Seconds before what was put off is sent again, where the gateway does not say. */
@@ -217,7 +218,10 @@ export class Conversation {
     if (store !== this.states.own || store.seq === seq) return;
     const { client, n } = envelope.event ?? {};
     const own = client === this.client;
-    if (!envelope.done) return void (own && this.#running.get(n)?.tell("partial", envelope));
+    if (!envelope.done) {
+      this.#deliver(envelope, own);
+      return void (own && this.#running.get(n)?.tell("partial", envelope));
+    }
     if (own) this.#ended(n, envelope);
     else {
       if (envelope.error) fail(`${envelope.error.code}: ${envelope.error.message}`);
@@ -239,7 +243,9 @@ export class Conversation {
 
   /** @param {Dict} end @param {boolean} own */
   #deliver(end, own) {
-    for (const mail of end.mail ?? []) this.say(`mail:${mail.type}`, mail, own);
+    for (const mail of end.mail ?? []) {
+      if ((own || !mail.own) && !this.say(`mail:${mail.type}`, mail, own)) perform(mail, this.connection.url);
+    }
   }
 
   /** @param {Dict} envelope */

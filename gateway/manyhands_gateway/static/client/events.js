@@ -4,6 +4,7 @@ import { busy, fireFrom } from "./context.js";
 import { fields, valueOf } from "./fields.js";
 import { payloadsOf } from "./files.js";
 import { fieldsOf } from "./forms.js";
+import { readRoute } from "./route.js";
 import { every } from "./ticks.js";
 import { Typing } from "./typing.js";
 import { startCamera } from "./webcam.js";
@@ -13,16 +14,10 @@ import { startCamera } from "./webcam.js";
 /** Which keys were held down. @param {MouseEvent | KeyboardEvent} event */
 const held = ({ ctrlKey, shiftKey, metaKey }) => ({ ctrl_key: ctrlKey, shift_key: shiftKey, meta_key: metaKey });
 
-/** What stands behind # in the address: #page/name=value&name=value. */
+/** What `wf-hashchange` and `wf-load` tell of the address. */
 function route() {
-  const [page, ...rest] = location.hash.slice(1).split("/");
-  const pairs = rest.join("/").split("&").filter(Boolean).map((pair) => pair.split(/=(.*)/s).map(unescapeUrl));
-  return { page_key: unescapeUrl(page), route_vars: Object.fromEntries(pairs.map(([name, value = ""]) => [name, value])) };
-}
-
-/** @param {string} text */
-function unescapeUrl(text) {
-  try { return decodeURIComponent(text); } catch { return text; }
+  const { page, vars } = readRoute(location.hash);
+  return { page_key: page, route_vars: vars };
 }
 
 /**
