@@ -29,6 +29,7 @@ class Fired:
         #: Set at once: the gateway answers before `start` returns.
         self.accepted = False
         self._updates: list[Update] = []
+        self._mail: list[Mapping[str, Any]] = []
         self._end: End | None = None
 
     @property
@@ -54,20 +55,21 @@ class Fired:
 
     def _take(self, envelope: Mapping[str, Any]) -> None:
         self._updates.append(Update.of(envelope))
+        self._mail += envelope[Key.MAIL]
         if envelope[Key.DONE]:
             error = envelope[Key.ERROR]
             self._finish(
-                envelope[Key.OK], envelope[Key.RESULT], envelope[Key.MAIL],
+                envelope[Key.OK], envelope[Key.RESULT],
                 None if error is None else Error(error[Key.CODE], error[Key.MESSAGE]),
             )  # fmt: skip
 
     def _refuse(self, code: str, message: str) -> None:
-        self._finish(False, None, [], Error(code, message))
+        self._finish(False, None, Error(code, message))
 
-    def _finish(self, ok: bool, result: Any, mail: list[Any], error: Error | None) -> None:
+    def _finish(self, ok: bool, result: Any, error: Error | None) -> None:
         output, exception = self._tab._captured(self.n)
         self._end = End(
-            self.handler, self.n, self.accepted, ok, result, error, mail, self.updates, output, exception
+            self.handler, self.n, self.accepted, ok, result, error, self._mail, self.updates, output, exception
         )
 
 
