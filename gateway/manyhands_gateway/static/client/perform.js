@@ -3,9 +3,14 @@
 import { BASE } from "./base.js";
 import { fail } from "./diagnostics.js";
 
+/** One promise for all, so that things are done in their order. @type {Promise<any> | undefined} */
+let acting;
+
 /** @param {import("./wire.js").Dict} mail @param {URL} gateway */
 export function perform(mail, gateway) {
-  // From a variable, so that nothing looks for it beside this file.
-  const page = new URL("page.mjs", BASE).href;
-  import(page).then(({ act }) => act(mail, gateway.href.replace(/^ws/, "http")), fail);
+  acting ??= import(new URL("page.mjs", BASE).href);
+  acting.then(({ act }) => act(mail, gateway.href.replace(/^ws/, "http")), (error) => {
+    acting = undefined;
+    fail(error);
+  });
 }
