@@ -46,15 +46,18 @@ const NOTES_STYLE = `
 
 /** The regions by their roles, once there are some. @type {{[role: string]: HTMLElement} | null} */
 let regions = null;
+/** The notifications, the oldest first; some may have gone. @type {HTMLElement[]} */
+let shown = [];
 
 /** @param {Note} note */
 export function showNote({ kind, title, message }) {
   regions ??= makeRegions();
   const region = regions[kind === "warning" || kind === "error" ? "alert" : "status"];
   setTimeout(() => {
-    const shown = region.parentElement?.querySelectorAll(".mh-note") ?? [];
-    if (shown.length >= MOST_NOTES) shown[0].remove();
-    region.append(makeNote(kind, title, message));
+    const note = makeNote(kind, title, message);
+    shown = [...shown.filter((one) => one.isConnected), note];
+    if (shown.length > MOST_NOTES) shown[0].remove();
+    region.append(note);
   }, HEARD);
 }
 
