@@ -13,6 +13,7 @@ import pytest
 
 from manyhands.client import Status, connect, connect_async, transfers
 from manyhands.errors import EventFailed, SessionRefused
+from support.event_loop import apart, run
 from support.fleet import Fleet
 from support.waiting import free_port
 
@@ -105,7 +106,7 @@ def test_a_fault_of_the_client_ends_what_waits_for_it(
             assert error is not None
             assert (error.code, error.message) == ("closed", "the client has failed: 'no such key'")
 
-    asyncio.run(main())
+    run(main())
     with connect(fleet.urls[0]) as client:
         monkeypatch.setattr(client._core, "received", fail)
         error = client.fire("increment", timeout=20).error
@@ -163,7 +164,7 @@ def test_large_bytes_are_sent_ahead_also_where_their_gateway_dies(
         async with await connect_async(fleet.urls[1]) as other:
             assert (await other.fire("show", await other.upload(b"small"))).result == b"small"
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_on_an_event_loop_many_clients_fire_at_once(fleet_of: Callable[..., Fleet]) -> None:
@@ -179,7 +180,7 @@ def test_on_an_event_loop_many_clients_fire_at_once(fleet_of: Callable[..., Flee
     async def main() -> list[Any]:
         return await asyncio.gather(*(one(number) for number in range(10)))
 
-    assert asyncio.run(main()) == [20] * 10
+    assert run(main()) == [20] * 10
 
 
 def test_on_an_event_loop_a_client_goes_on_with_another_gateway(fleet_of: Callable[..., Fleet]) -> None:
@@ -203,7 +204,7 @@ def test_on_an_event_loop_a_client_goes_on_with_another_gateway(fleet_of: Callab
             assert error is not None
             assert error.code == "cancelled"
 
-    asyncio.run(main())
+    run(main())
 
 
 def test_clients_follow_the_rooms_that_their_sessions_join(fleet_of: Callable[..., Fleet]) -> None:
@@ -230,4 +231,4 @@ def test_the_programs_that_the_documentation_shows_run(fleet_of: Callable[..., F
     assert len(programs) == 3
     named: dict[str, Any] = {"URL": fleet.urls[0]}
     for program in programs:
-        exec(compile(program, "docs/python_client.md", "exec"), named)
+        apart(exec, compile(program, "docs/python_client.md", "exec"), named)

@@ -42,6 +42,9 @@ class Values:
     def refer(self, field: bytes) -> tuple[bytes, Content]:
         raise AssertionError(field)
 
+    def publish(self, file: object) -> str:
+        raise AssertionError(file)
+
     def hold(self, _contents: Sequence[Content]) -> None:
         if self.refuses:
             raise StoreRefused("Redis", "too large")

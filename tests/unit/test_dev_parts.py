@@ -16,6 +16,7 @@ import pytest
 from manyhands.dev_folder import DevFolder, DevFolderError
 from manyhands.readiness import PortInUse, Readiness, ask_ready, free_port, page_url
 from manyhands.reload import code_changes, is_code
+from support.event_loop import run
 
 HELLO = Path(__file__).parents[2] / "examples" / "hello"
 
@@ -52,7 +53,7 @@ def test_a_change_of_code_is_told_with_the_names_of_all_that_changed_at_once(tmp
         await changes.aclose()  # type: ignore[attr-defined]
         return waiting.result()
 
-    assert asyncio.run(asyncio.wait_for(watch(), 20)) == ["main.py"]
+    assert run(asyncio.wait_for(watch(), 20)) == ["main.py"]
 
 
 def test_the_folder_keeps_one_secret_that_only_its_owner_can_read(tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def ask(answer: bytes) -> Readiness:
         async with answering(answer) as port:
             return await ask_ready("127.0.0.1", port)
 
-    return asyncio.run(both())
+    return run(both())
 
 
 def test_a_gateway_that_answers_200_is_ready() -> None:
@@ -180,7 +181,7 @@ def test_whatever_else_answers_is_not_ready(answer: bytes, reason: str) -> None:
 def test_a_gateway_that_does_not_listen_is_not_ready() -> None:
     port = free_port("127.0.0.1", 0)
 
-    assert not asyncio.run(ask_ready("127.0.0.1", port)).ready
+    assert not run(ask_ready("127.0.0.1", port)).ready
 
 
 def test_output_that_nobody_reads_any_more_ends_nothing() -> None:

@@ -25,6 +25,7 @@ from manyhands.updates import (
     seq_of,
     splice,
 )
+from support.event_loop import run
 
 
 class Room:
@@ -85,8 +86,8 @@ def test_an_async_handler_awaits_its_room_or_gets_it_at_its_first_access(room: R
         assert state["x"] == 1
         assert room.opened
 
-    asyncio.run(awaits())
-    asyncio.run(does_not_await())
+    run(awaits())
+    run(does_not_await())
 
 
 def test_a_part_of_one_room_is_copied_into_another_state(room: Room) -> None:

@@ -16,6 +16,7 @@ from manyhands.errors import AppError, MutationLoop, SubscriberFailed
 from manyhands.fields import build_tree
 from manyhands.reactions import MAX_DEPTH
 from manyhands.state_root import StateRoot
+from support.event_loop import run
 
 Heard = list[tuple[str, Any, Any]]
 
@@ -194,7 +195,7 @@ def test_async_ones_run_in_order_when_the_handler_has_returned() -> None:
     assert order == []
     assert root.live is not None
     assert root.live.has_waiting
-    asyncio.run(root.live.run_waiting())
+    run(root.live.run_waiting())
     assert order == [1, 2, ("b", 1), ("b", 2)]
     assert not root.live.has_waiting
 
@@ -211,11 +212,11 @@ def test_async_ones_that_fail_or_never_end_are_named() -> None:
     root.state["a"] = 1
     root.state["b"] = 1
     with pytest.raises(SubscriberFailed, match=r"failing to a raised LookupError: no"):
-        asyncio.run(root.live.run_waiting())
+        run(root.live.run_waiting())
     assert not root.live.has_waiting
     root.state["b"] = 1
     with pytest.raises(MutationLoop, match="endless"):
-        asyncio.run(root.live.run_waiting())
+        run(root.live.run_waiting())
     assert not root.live.has_waiting
 
 

@@ -20,6 +20,7 @@ from manyhands.child import Ending, Patience, Program, describe
 from manyhands.supervisor import Supervisor
 from manyhands.terminal import Terminal, wants_colour
 from manyhands.tether import tethered
+from support.event_loop import run
 from support.liveness import DEADLINE, wait_until_dead
 
 QUICK = Patience(grace=DEADLINE, pause=0.01, longest_pause=0.05, settled=60.0)
@@ -64,7 +65,7 @@ class Stage:
                 self.supervisor.stop()
                 await running
 
-        return asyncio.run(both())
+        return run(both())
 
 
 def test_each_line_of_output_has_its_childs_name_before_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 import threading
@@ -13,6 +12,7 @@ import pytest
 
 from manyhands.errors import AppImportError, ClientClosed, EventFailed, SessionRefused
 from manyhands.testing import Tab, TestApp, Update
+from support.event_loop import run
 
 APPS = Path(__file__).parents[1] / "apps"
 SEMANTICS = APPS / "semantics"
@@ -287,7 +287,7 @@ def test_handlers_run_on_a_thread_of_the_worker_also_where_the_test_has_an_event
         with app_of(tmp_path, code) as app:
             assert app.open().fire("f", check=True).result == 3
 
-    asyncio.run(test())
+    run(test())
 
 
 # --- sessions and rooms ---

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from manyhands_gateway.handler_names import HandlerNames
 from manyhands_gateway.verification import Verification
 from manyhands_worker.loader import LoadedApp, load
 from manyhands_worker.verifying import with_verifying
+from support.event_loop import run
 
 SESSION = {"id": "s", "headers": {"X-Team": "blue"}, "cookies": {"a": "1"}}
 
@@ -103,7 +103,7 @@ def verify(*functions: Callable[..., Any]) -> bool:
     handler = with_verifying(LoadedApp({}, [], {}, "", "v", tuple(declared.verifiers))).handlers[VERIFY_SESSION]
     args, keywords = bind(handler, None, None, None, SESSION)
     result = handler.function(*args, **keywords)
-    return bool(asyncio.run(result)) if handler.is_async else result is True
+    return bool(run(result)) if handler.is_async else result is True
 
 
 async def agrees(headers: dict[str, str], cookies: dict[str, str]) -> bool:
