@@ -66,8 +66,10 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Take SIGTERM: gunicorn's own handling would drop the sockets without a close frame."""
         if not self._going:
             self._going = True
-            # Called as a signal handler, which may not wait; `run` stops accepting meanwhile.
-            gevent.spawn(self._gateway.drain)
+            # Called as a signal handler, which may not wait; `run` stops accepting meanwhile. Told to go while it is
+            # still loading, it has no browsers yet, and ends as soon as it has loaded.
+            if getattr(self, "wsgi", None) is not None:
+                gevent.spawn(self._gateway.drain)
         super().handle_exit(sig, frame)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> Any:

@@ -761,6 +761,13 @@ def test_without_redis_the_gateway_starts_says_so_and_recovers(
             server.kill()
 
 
+def test_sigterm_ends_a_gateway_whose_processes_are_still_loading(processes: Processes) -> None:
+    for _ in range(3):
+        process, _url = processes.gateway("--processes", "4")
+        process.send(signal.SIGTERM)
+        assert process.wait_for_exit() == 0
+
+
 @pytest.mark.parametrize("count", ["1", "2"])
 def test_sigterm_sends_every_browser_away_and_exits_0(processes: Processes, settings: Settings, count: str) -> None:
     with contextlib.closing(StandIn(settings)) as worker:

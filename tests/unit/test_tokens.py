@@ -8,6 +8,7 @@ import pytest
 
 from manyhands.errors import SettingError
 from manyhands.settings import Settings
+from manyhands_gateway import tokens as tokens_module
 from manyhands_gateway.tokens import Tokens, new_session_id, public_name
 
 OLD, NEW = "an old key of 16+ characters", "a new key of 16+ characters"
@@ -26,6 +27,12 @@ def test_session_ids_hold_128_bits_and_go_into_urls() -> None:
     ids = {new_session_id() for _ in range(1000)}
     assert len(ids) == 1000
     assert all(len(one) == 22 and one.replace("-", "").replace("_", "").isalnum() for one in ids)
+
+
+def test_a_session_id_that_apps_use_as_a_key_of_the_state_is_not_private(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = iter(["_a", "_b", "c_"])
+    monkeypatch.setattr(tokens_module.secrets, "token_urlsafe", lambda _: next(made))
+    assert new_session_id() == "c_"
 
 
 def test_tokens_of_an_old_key_are_taken_while_it_is_listed() -> None:
