@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from support.processes import Process, Processes
 
 #: The sandbox needs a user who is not root; the rest keeps the browser from talking to anybody but the page.
 ARGUMENTS = [
@@ -24,6 +27,22 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         yield launched
         launched.close()
+
+
+@pytest.fixture(scope="module")
+def develop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path, str], str]]:
+    """Run `manyhands dev` for an app under a content security policy, and give its address; it ends with the module."""
+    started: list[Process] = []
+
+    def run(app: Path, policy: str) -> str:
+        environ = {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": "", "MANYHANDS_CONTENT_SECURITY_POLICY": policy}
+        processes = Processes(tmp_path_factory.mktemp("processes"), environ)
+        started.append(processes.manyhands("dev", str(app), "--port", "0", "--no-reload"))
+        return str(started[-1].wait_for_output(r"Open (http://\S+) and click")[1]).rstrip("/")
+
+    yield run
+    for process in started:
+        process.terminate()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from manyhands.content_security import POLICIES
-from support.processes import Process, Processes
 
 #: As strict as `strict`, but for what Playwright evaluates.
 POLICY = f"{POLICIES['strict']}; script-src 'self' 'unsafe-eval'"
@@ -19,12 +18,8 @@ APP = Path(__file__).parents[1] / "apps" / "page"
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    environ = {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": "", "MANYHANDS_CONTENT_SECURITY_POLICY": POLICY}
-    processes = Processes(tmp_path_factory.mktemp("processes"), environ)
-    dev: Process = processes.manyhands("dev", str(APP), "--port", "0", "--no-reload")
-    yield dev.wait_for_output(r"Open (http://\S+) and click")[1].rstrip("/")
-    dev.terminate()
+def url(develop: Callable[[Path, str], str]) -> str:
+    return develop(APP, POLICY)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,31 +14,12 @@ from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.contract import Announcement, Letter, Session, Store, Verdict, Waiting
-from manyhands.store.memory import MemoryStore
 from manyhands.store.redis_store import RedisStore
 from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn, Wanted
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 HEAD, TAIL = b"h" * 17, b"tail"
-
-
-@pytest.fixture(params=["redis", "memory"])
-def make_store(request: pytest.FixtureRequest) -> Iterator[Callable[..., Store]]:
-    """A factory of stores that share a fresh namespace."""
-    made: list[RedisStore] = []
-    namespace = f"t{secrets.token_hex(6)}"
-
-    def make(**overrides: Any) -> Store:
-        if request.param == "memory":
-            return MemoryStore(Settings(namespace=namespace, **overrides))
-        server: RedisServer = request.getfixturevalue("redis_server")
-        made.append(RedisStore(Settings(redis_url=server.url, namespace=namespace, **overrides)))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -22,24 +21,6 @@ from manyhands.store.turns import Commit, Ending
 from support.redis_server import RedisServer
 
 Make = Callable[..., Store]
-
-
-@pytest.fixture(params=["redis", "memory"])
-def make_store(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """A factory of stores that share a fresh namespace."""
-    made: list[RedisStore] = []
-    namespace = f"t{secrets.token_hex(6)}"
-
-    def make(**overrides: Any) -> Store:
-        if request.param == "memory":
-            return MemoryStore(Settings(namespace=namespace, **overrides))
-        server: RedisServer = request.getfixturevalue("redis_server")
-        made.append(RedisStore(Settings(redis_url=server.url, namespace=namespace, **overrides)))
-        return made[-1]
-
-    yield make
-    for store in made:
-        store.close()
 
 
 @pytest.fixture

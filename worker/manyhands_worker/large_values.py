@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from manyhands import codec
-from manyhands.errors import DamagedValue, LargeMissing, StoreRefused, Unavailable, UploadMissing
+from manyhands.errors import DamagedValue, LargeMissing, Unavailable, UploadMissing
 from manyhands.references import DIGEST, Content, Reference, chunk_size, count_chunks, refer, refer_file
 from manyhands.store.contract import Store
 from manyhands.types.files import File
@@ -31,8 +31,6 @@ TOGETHER = 8
 MOST_IN_URL = 1024
 #: Sessions whose secrets are remembered.
 SECRETS = 4096
-#: Seconds between two tries while Redis is away.
-RETRY = 0.25
 #: What the body of an event holds that refers to uploads.
 UPLOAD_MARK = Key.UPLOAD.value.encode()
 
@@ -153,17 +151,7 @@ class LargeValues:
                 self._bytes -= len(self._kept.popitem(last=False)[1])
 
     def _insist(self, act: Callable[[], Answer]) -> Answer:
-        """Ask the store until it answers, or the process has no more time."""
-        while True:
-            try:
-                return act()
-            except StoreRefused:
-                raise
-            except Unavailable as error:
-                log.warning("can't move a large value, trying again: %s", error)
-                if self._running.is_out_of_time:
-                    raise
-                self._running.pause(RETRY)
+        return self._running.insist(act, "move a large value")
 
 
 class SessionValues:

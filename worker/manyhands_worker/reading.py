@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import OrderedDict
 from functools import partial
 
-from manyhands.errors import StoreRefused, Unavailable
 from manyhands.known_fields import Habits, KnownFields
 from manyhands.store.contract import Fields, Store
 from manyhands.store.turns import NOTHING, Turn, Wanted
-from manyhands_worker.running import RETRY, Running
+from manyhands_worker.running import Running
 from manyhands_worker.waits import Waits
-
-log = logging.getLogger("manyhands.turns")
 
 #: Sessions that are remembered to be large.
 KEPT = 4096
@@ -59,18 +55,4 @@ class Reading:
 
     def _fetch(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
         with self._waits.waiting():
-            return self._read(session, wanted)
-
-    def _read(self, session: str, wanted: Wanted) -> tuple[Fields, bool]:
-        # A handler that reads its state does not learn that Redis was away for a while.
-        while True:
-            try:
-                return self._store.read(session, wanted)
-            except StoreRefused:
-                # It would be refused again and again, with the state's lock held.
-                raise
-            except Unavailable as error:
-                if self._running.is_out_of_time:
-                    raise
-                log.warning("session %s: can't read its state: %s", session, error, extra={"session": session})
-                self._running.pause(RETRY)
+            return self._running.insist(lambda: self._store.read(session, wanted), f"read the state of {session}")

@@ -16,8 +16,9 @@ from manyhands.rooms import Rooms, current_rooms
 from manyhands.store.contract import Store
 from manyhands.store.rooms import RoomAnswer, RoomCommit
 from manyhands.store.turns import Ending
-from manyhands_worker.rooms import RETRY, RoomOfRun
+from manyhands_worker.rooms import RoomOfRun
 from manyhands_worker.run import Phase, Run
+from manyhands_worker.running import RETRY
 
 if TYPE_CHECKING:
     from manyhands_worker.parts import Parts

@@ -22,6 +22,7 @@ from manyhands.store.rooms import RoomAnswer, RoomCommit, RoomCommitted, RoomTak
 from manyhands.store.turns import Ending, Refresh
 from manyhands.updates import encode_room_update
 from manyhands_worker.changes import Changes, encode_changes
+from manyhands_worker.running import RETRY
 
 if TYPE_CHECKING:
     from manyhands_worker.parts import Parts
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("manyhands.rooms")
 
-#: Seconds between two tries while Redis is away, or while no word of a room would be heard.
-RETRY = 0.25
 NO_DEFAULTS = Defaults.of({})
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-from manyhands_worker.run import Run
+from manyhands.errors import StoreRefused, Unavailable
+
+if TYPE_CHECKING:
+    from manyhands_worker.run import Run
+
+log = logging.getLogger("manyhands.turns")
+
+Answer = TypeVar("Answer")
 
 #: Seconds between two tries while Redis is away.
 RETRY = 0.25
@@ -219,3 +228,19 @@ class Running:
     def pause(self, seconds: float) -> None:
         """Wait between two tries."""
         time.sleep(seconds)
+
+    def insist(self, act: Callable[[], Answer], what: str) -> Answer:
+        """Ask the store until it answers: whoever waits for it does not learn that Redis was away for a while.
+
+        Raises `StoreRefused`, since it would refuse again and again, and `Unavailable` once the process must go.
+        """
+        while True:
+            try:
+                return act()
+            except StoreRefused:
+                raise
+            except Unavailable as error:
+                log.warning("can't %s, trying again: %s", what, error)
+                if self.is_out_of_time:
+                    raise
+                self.pause(RETRY)

@@ -12,35 +12,21 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from manyhands.client.base import Base
+from manyhands.client.base import Base, BaseFired
 from manyhands.client.ends import End, Entry, OnAccepted, OnPartial
 from manyhands.client.protocol import Status
 
 log = logging.getLogger("manyhands.client")
 
 
-class AsyncFired:
+class AsyncFired(BaseFired):
     """An event that was fired, and may still run: awaited, it gives its end."""
 
     def __init__(self, client: AsyncClient, entry: Entry) -> None:
-        self._client, self._entry = client, entry
+        super().__init__(entry)
+        self._client = client
         self._end: asyncio.Future[End] = client._loop.create_future()
         entry.on_end = self._ended
-
-    @property
-    def n(self) -> int | None:
-        """Its number; None until it is first sent."""
-        return self._entry.n
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it is durable: it will run, whatever becomes of this program."""
-        return self._entry.accepted
-
-    @property
-    def end(self) -> End | None:
-        """How it has ended, once it has."""
-        return self._entry.end
 
     def cancel(self) -> None:
         """Ask for its end."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from manyhands.client import transfers
-from manyhands.client.ends import Entry, OnAccepted, OnPartial
+from manyhands.client.ends import End, Entry, OnAccepted, OnPartial
 from manyhands.client.protocol import Protocol, Status, pack
 from manyhands.client.states import replace_references
 from manyhands.errors import ClientClosed, SessionRefused
@@ -17,6 +17,28 @@ from manyhands.wire import SUBPROTOCOL_MSGPACK, Close
 OPEN_WITHIN = 10.0
 #: Seconds that a gateway gets to answer a close.
 CLOSE_WITHIN = 1.0
+
+
+class BaseFired:
+    """What a program reads of an event that was fired."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    @property
+    def n(self) -> int | None:
+        """Its number; None until it is first sent."""
+        return self._entry.n
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is durable: it will run, whatever becomes of this program."""
+        return self._entry.accepted
+
+    @property
+    def end(self) -> End | None:
+        """How it has ended, once it has."""
+        return self._entry.end
 
 
 class Base:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_socket
 
-from manyhands.client.base import Base
+from manyhands.client.base import Base, BaseFired
 from manyhands.client.ends import End, Entry, OnAccepted, OnPartial
 from manyhands.client.protocol import Status
 from manyhands.errors import ClientClosed
@@ -23,26 +23,12 @@ log = logging.getLogger("manyhands.client")
 Found = TypeVar("Found")
 
 
-class Fired:
+class Fired(BaseFired):
     """An event that was fired, and may still run."""
 
     def __init__(self, client: Client, entry: Entry) -> None:
-        self._client, self._entry = client, entry
-
-    @property
-    def n(self) -> int | None:
-        """Its number; None until it is first sent."""
-        return self._entry.n
-
-    @property
-    def accepted(self) -> bool:
-        """Whether it is durable: it will run, whatever becomes of this program."""
-        return self._entry.accepted
-
-    @property
-    def end(self) -> End | None:
-        """How it has ended, once it has."""
-        return self._entry.end
+        super().__init__(entry)
+        self._client = client
 
     def wait(self, timeout: float | None = None) -> End:
         """Wait for its end. Raises `TimeoutError`; the event runs on."""

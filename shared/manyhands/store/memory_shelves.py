@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from manyhands.references import Blob, Content, Reference
@@ -12,17 +13,17 @@ from manyhands.store.memory_large import Shelf
 from manyhands.store.memory_records import Record
 
 
-class MemoryShelves:
+class MemoryShelves(ABC):
     """What `MemoryStore` does for large values."""
 
     settings: Settings
     _lock: threading.RLock
 
-    def _find(self, session: str) -> Record | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _find(self, session: str) -> Record | None: ...
 
-    def _now(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    def _now(self) -> int: ...
 
     def _shelf(self, session: str) -> Shelf:
         record = self._find(session)

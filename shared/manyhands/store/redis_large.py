@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
@@ -19,20 +20,20 @@ from manyhands.store.scripts_loader import Script, load_script
 TOGETHER = 4
 
 
-class RedisLarge:
+class RedisLarge(ABC):
     """What `RedisStore` does for large values."""
 
     keys: Keys
     settings: Settings
 
-    def _run(self, name: str, session: str, *arguments: Any) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _run(self, name: str, session: str, *arguments: Any) -> Any: ...
 
-    def _pipeline(self, calls: Iterable[tuple[Script, str, Sequence[Any]]]) -> list[Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _pipeline(self, calls: Iterable[tuple[Script, str, Sequence[Any]]]) -> list[Any]: ...
 
-    def _command(self, *parts: Part) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _command(self, *parts: Part) -> Any: ...
 
     def secret(self, session: str) -> bytes | None:
         """Give the secret with which a session's digests are made; None when the session is gone."""
