@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -69,3 +70,25 @@ def fleet_of(processes: Processes) -> Iterator[Callable[..., Fleet]]:
     yield make
     for fleet in made:
         fleet.close()
+
+
+@pytest.fixture(scope="module")
+def module_fleet_of(
+    redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Fleet]]:
+    """Start a fleet, in a namespace of its own, that all tests of a module share; each of them has its own sessions."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**options: object) -> Fleet:
+            environ = {
+                "REDIS_URL": redis_server.url,
+                "MANYHANDS_NAMESPACE": f"t{uuid.uuid4().hex[:12]}",
+                "MANYHANDS_SECRET_KEY": SECRET,
+            }
+            processes = Processes(tmp_path_factory.mktemp("fleet"), environ)
+            stack.callback(processes.end)
+            fleet = Fleet(processes, **options)  # type: ignore[arg-type]
+            stack.callback(fleet.close)
+            return fleet
+
+        yield make

@@ -18,7 +18,6 @@ from manyhands.keys import Keys
 from support.browser import JSON, MSGPACK, Tab
 from support.fleet import Fleet
 from support.http import ask
-from support.processes import Processes
 from support.redis_server import RedisServer
 from support.stand_in import session_of
 
@@ -31,22 +30,10 @@ Open = Callable[..., Tab]
 
 
 @pytest.fixture(scope="module")
-def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
     """Two gateways and two workers for all tests of this module; each test has sessions of its own."""
-    environ = {
-        "REDIS_URL": redis_server.url,
-        "MANYHANDS_NAMESPACE": f"large{tmp_path_factory.mktemp('large').name}",
-        "MANYHANDS_SECRET_KEY": "only-for-tests-0123456789",
-        "MANYHANDS_MAX_VALUE": "8MiB",
-        "MANYHANDS_MAX_UPLOAD": "8MiB",
-    }
-    processes = Processes(tmp_path_factory.mktemp("fleet"), environ)
-    fleet = Fleet(processes, app=APP, gateways=2, workers=2)
-    try:
-        yield fleet
-    finally:
-        fleet.close()
-        processes.end()
+    environ = {"MANYHANDS_MAX_VALUE": "8MiB", "MANYHANDS_MAX_UPLOAD": "8MiB"}
+    return module_fleet_of(app=APP, gateways=2, workers=2, environ=environ)
 
 
 @pytest.fixture

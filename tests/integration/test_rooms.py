@@ -17,8 +17,6 @@ from manyhands.store.redis_store import RedisStore
 from manyhands.store.rooms import RoomTake, RoomTaken
 from support.browser import Tab
 from support.fleet import Fleet
-from support.processes import Processes
-from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 APP = str(Path(__file__).parent.parent / "apps" / "rooms")
@@ -27,18 +25,9 @@ FleetOf = Callable[..., Fleet]
 
 
 @pytest.fixture(scope="module")
-def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
     """Two gateways and two workers for all tests of this module; each test has rooms of its own."""
-    environ = {
-        "REDIS_URL": redis_server.url,
-        "MANYHANDS_NAMESPACE": f"rooms{tmp_path_factory.mktemp('rooms').name}",
-        "MANYHANDS_SECRET_KEY": "only-for-tests-0123456789",
-    }
-    processes = Processes(tmp_path_factory.mktemp("fleet"), environ)
-    try:
-        yield Fleet(processes, app=APP, gateways=2, workers=2)
-    finally:
-        processes.end()
+    return module_fleet_of(app=APP, gateways=2, workers=2)
 
 
 @pytest.fixture

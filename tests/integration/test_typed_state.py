@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +11,15 @@ import pytest
 from manyhands.wire import Failure
 from support.browser import Tab
 from support.fleet import Fleet
-from support.processes import Processes
-from support.redis_server import RedisServer
 from support.waiting import wait_until
 
 APP = str(Path(__file__).parent.parent / "apps" / "typed")
 
 
 @pytest.fixture(scope="module", params=["0", "1"], ids=["production", "dev"])
-def fleet(
-    request: pytest.FixtureRequest, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Fleet]:
+def fleet(request: pytest.FixtureRequest, module_fleet_of: Callable[..., Fleet]) -> Fleet:
     """One worker for all tests of this module; each test has a session of its own."""
-    environ = {
-        "REDIS_URL": redis_server.url,
-        "MANYHANDS_NAMESPACE": f"typed{tmp_path_factory.mktemp('typed').name}",
-        "MANYHANDS_SECRET_KEY": "only-for-tests-0123456789",
-    }
-    processes = Processes(tmp_path_factory.mktemp("fleet"), environ)
-    fleet = Fleet(processes, app=APP, environ={"MANYHANDS_DEV": request.param})
-    try:
-        yield fleet
-    finally:
-        fleet.close()
-        processes.end()
+    return module_fleet_of(app=APP, environ={"MANYHANDS_DEV": request.param})
 
 
 @pytest.fixture

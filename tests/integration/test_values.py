@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from manyhands.paths import encode_path
 from manyhands.types import Code
 from support.browser import JSON, MSGPACK, Tab
 from support.fleet import Fleet
-from support.processes import Processes
 from support.redis_server import RedisServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,22 +30,11 @@ PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
-def fleet(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
     """A worker that writes, and another one, which alone reads."""
-    environ = {
-        "REDIS_URL": redis_server.url,
-        "MANYHANDS_NAMESPACE": f"values{tmp_path_factory.mktemp('values').name}",
-        "MANYHANDS_SECRET_KEY": "only-for-tests-0123456789",
-        "MANYHANDS_ROUTES": "compare=readers",
-    }
-    processes = Processes(tmp_path_factory.mktemp("processes"), environ)
-    try:
-        made = Fleet(processes, app=APP)
-        made.add_worker("--queues", "readers")
-        yield made
-        made.close()
-    finally:
-        processes.end()
+    made = module_fleet_of(app=APP, environ={"MANYHANDS_ROUTES": "compare=readers"})
+    made.add_worker("--queues", "readers")
+    return made
 
 
 @pytest.fixture(scope="module")
