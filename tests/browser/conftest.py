@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from support.examples import Complaints, Example, run_example
 from support.processes import Process, Processes
 
 #: The sandbox needs a user who is not root; the rest keeps the browser from talking to anybody but the page.
@@ -50,3 +53,43 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser that knows nothing of other tests."""
     with browser.new_context() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def going() -> Iterator[list[Process]]:
+    """Processes that were told to go, and are waited for at the end of the run, so that no module waits for them."""
+    told: list[Process] = []
+    yield told
+    for process in told:
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, going: list[Process]) -> Iterator[Callable[[str], Example]]:
+    """Run an example by the real `manyhands dev`, for all tests of a module: `run("todo")`."""
+    started: list[Process] = []
+
+    def start(name: str) -> Example:
+        example, process = run_example(name, tmp_path_factory.mktemp("example"))
+        started.append(process)
+        return example
+
+    yield start
+    for process in started:
+        process.send(signal.SIGTERM)
+        going.append(process)
+
+
+@pytest.fixture
+def visitor(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Make browsers that know nothing of one another; what their pages complain of in the console fails the test."""
+    complaints = Complaints()
+    with contextlib.ExitStack() as stack:
+
+        def make(**options: object) -> BrowserContext:
+            context = stack.enter_context(browser.new_context(**options))  # type: ignore[arg-type]
+            complaints.listen(context)
+            return context
+
+        yield make
+    assert not complaints.told

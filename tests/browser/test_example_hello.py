@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from support.examples import assert_fits_a_phone
 from support.liveness import descendants
 from support.processes import Process, Processes
 
@@ -129,12 +130,9 @@ def test_clicks_while_the_gateway_is_dead_count_once_each_when_it_is_back(page: 
     expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1100])
-def test_the_page_fits_its_window(browser: Browser, dev: Process, scheme: str, width: int) -> None:
-    with browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": width, "height": 800}
-    ) as context:
-        page = tab(context, dev)
-
-        assert page.evaluate("document.documentElement.scrollWidth") == width
+def test_the_page_fits_a_phone_and_a_desk_and_says_nothing_in_the_console(
+    visitor: Callable[..., BrowserContext], dev: Process
+) -> None:
+    page = tab(visitor(viewport={"width": 1100, "height": 800}), dev)
+    assert page.evaluate("document.documentElement.scrollWidth") == 1100
+    assert_fits_a_phone(page)

@@ -1,0 +1,72 @@
+"""What all examples have in common: they load, their pages fire what there is, and the README says what each one is."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from manyhands.app_location import locate
+from manyhands.loaded_app import LoadedApp
+from manyhands_worker.loader import load
+
+REPOSITORY = Path(__file__).parents[2]
+EXAMPLES = {path.parent.name: path.parent for path in sorted((REPOSITORY / "examples").glob("*/main.py"))}
+#: The attributes that name handlers.
+EVENTS = "click|change|change-finish|submit|keydown|file-change|webcam|hashchange|load|tick"
+
+each_example = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+
+
+@cache
+def app_of(example: Path) -> LoadedApp:
+    return load(locate(str(example)))
+
+
+def page_of(example: Path) -> str:
+    return (example / "index.html").read_text("utf-8")
+
+
+@each_example
+def test_an_example_has_nothing_public_that_is_no_handler_and_says_what_each_handler_does(example: Path) -> None:
+    app = app_of(example)
+    assert not app.not_exposed
+    assert not [name for name, handler in app.handlers.items() if not handler.function.__doc__]
+
+
+@each_example
+def test_the_page_of_an_example_fires_handlers_that_there_are(example: Path) -> None:
+    fired = set(re.findall(rf'\swf-(?:{EVENTS})="([^"]*)"', page_of(example)))
+    assert fired
+    assert fired <= app_of(example).handlers.keys()
+
+
+@each_example
+def test_the_page_of_an_example_is_for_phones_and_readers_of_its_language_with_its_style_beside_it(
+    example: Path,
+) -> None:
+    page = page_of(example)
+    assert '<html lang="en">' in page
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert f'<link rel="stylesheet" href="/static/{example.name}.css">' in page
+    assert '<script src="/_mh/client.js"' in page
+    assert "color-scheme: light dark" in (example / "static" / f"{example.name}.css").read_text("utf-8")
+
+
+@each_example
+def test_an_example_has_tests_as_an_author_writes_them(example: Path) -> None:
+    assert "from manyhands.testing import TestApp" in (example / f"test_{example.name}.py").read_text("utf-8")
+
+
+@each_example
+def test_the_page_of_an_example_is_tested_in_a_browser(example: Path) -> None:
+    assert (REPOSITORY / "tests" / "browser" / f"test_example_{example.name}.py").exists()
+
+
+def test_the_readme_says_of_each_example_what_the_example_says_of_itself() -> None:
+    section = (REPOSITORY / "README.md").read_text("utf-8").partition("## Examples")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| \[(\w+)\]\(examples/\1\) \| (.*) \|$", section, re.MULTILINE)
+    own = {name: (path / "main.py").read_text("utf-8").split("\n")[0] for name, path in EXAMPLES.items()}
+    assert sorted(rows) == [(name, said.strip('"').removesuffix(".")) for name, said in own.items()]
