@@ -25,8 +25,8 @@ _IMPORT = re.compile(r'^import \{.*\} from "\./(\w+)\.js";\n', re.MULTILINE)
 #: Text, templates and regular expressions, which stay as they are; a division at worst keeps its space, too.
 _QUOTED = re.compile(r'("(?:[^"\\\n]|\\.)*"|`[^`]*`|/[^/\n]+/)')
 _SPACE = re.compile(r" *([=<>?:,;{}()&|!]+) *")
-#: Ends of lines where no statement can end.
-_BREAK = re.compile(r"(?<=[;{,(&|?:=])\n")
+#: Ends of lines where no statement ends, or one that ends with its brace.
+_BREAK = re.compile(r"(?<=[;{},(&|?:=])\n")
 _LEFT_OUT = re.compile(r"/\*\*(?:.|\n)*?\*/ ?|(?:^|(?<=[;{},]) +) *// .*$|^export |^[ ]+|^\n", re.MULTILINE)
 #: Where a file came from, which a script is told otherwise than a module.
 _URL = "import.meta.url"

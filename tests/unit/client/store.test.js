@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { parsePath } from "../../../gateway/manyhands_gateway/static/client/paths.js";
 import { Store } from "../../../gateway/manyhands_gateway/static/client/store.js";
 
 /** A store, what it has asked for, and what was called. */
@@ -11,7 +12,7 @@ function begin(state = {}) {
   const fetch = (reference) => new Promise((resolve) => asked.push({ ...reference, resolve }));
   const store = new Store(fetch, (watcher) => watcher.call());
   store.replace(state, 0);
-  const watch = (path) => store.watch(path, { call: () => called.push(path) });
+  const watch = (path) => store.watch(parsePath(path), { call: () => called.push(path) });
   return { store, asked, called, watch };
 }
 
@@ -112,4 +113,34 @@ test("a large value that is gone leaves what was there", async () => {
   asked[0].resolve(undefined);
   await settled();
   assert.deepEqual(store.data, { a: "old" });
+});
+
+test("who holds what was read sees no change in it, and what has not changed stays the same object", () => {
+  const { store } = begin({ a: { b: { c: 1 }, list: [{ x: 1 }] }, beside: { z: 1 } });
+  const before = store.data;
+  const copy = structuredClone(before);
+  store.apply({ seq: 1, set: [[["a", "b", "c"], 2], [["a", "b", "d"], 3]], unset: [["a", "none"]] });
+  assert.deepEqual(before, copy);
+  assert.deepEqual(store.read(["a", "b"]), { c: 2, d: 3 });
+  assert.notEqual(store.data.a, before.a);
+  assert.equal(store.data.a.list, before.a.list);
+  assert.equal(store.data.beside, before.beside);
+  const after = store.data;
+  store.apply({ seq: 2, unset: [["a", "b"], ["no", "such"]] });
+  store.show(["a", "list", "0", "x"], 2);
+  assert.deepEqual(after.a, { b: { c: 2, d: 3 }, list: [{ x: 1 }] });
+  assert.deepEqual(store.data.a, { list: [{ x: 2 }] });
+});
+
+test("what nobody has read since is changed in place, so that many changes of a wide dict cost no copy each", () => {
+  const { store } = begin({ wide: { 0: 0 } });
+  const held = store.data.wide;
+  const set = [["wide", "1"], ["wide", "2"]].map((path) => [path, 1]);
+  store.apply({ seq: 1, set });
+  const mine = store.read(["wide"]);
+  assert.deepEqual([held, mine], [{ 0: 0 }, { 0: 0, 1: 1, 2: 1 }]);
+  const started = performance.now();
+  for (let seq = 2; seq < 40_000; seq++) store.apply({ seq, set: [[["wide", `k${seq}`], seq]] });
+  assert.ok(performance.now() - started < 5000);
+  assert.equal(Object.keys(mine).length, 3);
 });

@@ -11,7 +11,6 @@ import { Http } from "./http.js";
 import { Outbox } from "./outbox.js";
 import { safely } from "./diagnostics.js";
 import { upload } from "./files.js";
-import { parsePath } from "./paths.js";
 import { States } from "./states.js";
 import { clientId, keepToken, uniqueName } from "./storage.js";
 import { Store } from "./store.js";
@@ -113,17 +112,19 @@ export class Client {
    * @param {string | string[]} path @param {(value: any) => void} call
    */
   subscribe(path, call) {
-    const keys = parsePath(path);
-    return this.watch(keys, { call: () => call(this.read(keys)) });
+    return this.watch(path, { call: () => call(this.read(path)) });
   }
 
-  /** @param {string[]} path @param {{call: () => void}} watcher */
+  /** @param {string | string[]} path @param {{call: () => void}} watcher */
   watch(path, watcher) {
     const [store, keys] = this.#states.find(path);
     return store.watch(keys, watcher);
   }
 
-  /** @param {string[]} path */
+  /**
+   * Give what is at a path. It is the same object until something in it has changed, and then another one.
+   * @param {string | string[]} path
+   */
   read(path) {
     const [store, keys] = this.#states.find(path);
     return store.read(keys);

@@ -1,5 +1,6 @@
 // The states that a page sees: its session's own, and those of the rooms that the session is in.
 
+import { parsePath } from "./paths.js";
 import { Store } from "./store.js";
 
 /** @typedef {import("./wire.js").Dict} Dict */
@@ -44,8 +45,12 @@ export class States {
     this.joined({});
   }
 
-  /** Give the store that a path is in, and the path in it: `@name` begins one in a room. @param {string[]} path @returns {[Store, string[]]} */
+  /**
+   * Give the store that a path is in, and the path in it: `@name` begins one in a room.
+   * @param {string | string[]} path @returns {[Store, string[]]}
+   */
   find(path) {
-    return path[0]?.startsWith("@") ? [this.room(path[0].slice(1)), path.slice(1)] : [this.own, path];
+    const keys = parsePath(path);
+    return keys[0]?.startsWith("@") ? [this.room(keys[0].slice(1)), keys.slice(1)] : [this.own, keys];
   }
 }

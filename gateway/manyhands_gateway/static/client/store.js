@@ -1,6 +1,6 @@
 // One copy of a state of the server's: the session's own, or a room's. Plain data, and who wants to know of changes.
 
-import { covers, isDict, parsePath, put, read } from "./paths.js";
+import { covers, isDict, put, read } from "./paths.js";
 import { BLOB_KEY } from "./wire.js";
 
 /** @typedef {import("./paths.js").Path} Path */
@@ -14,7 +14,9 @@ const newNode = () => ({ watchers: new Set(), below: new Map() });
 
 export class Store {
   /** @type {any} */
-  data = {};
+  #data = {};
+  /** Dicts made since somebody has read: they can be changed as they are. */
+  #unread = new WeakSet();
   /** The last update applied; null until there is a state. @type {number | null} */
   seq = null;
   #root = newNode();
@@ -59,18 +61,23 @@ export class Store {
     this.#write(path, value);
   }
 
+  /** All of it, as it stays: what changes it makes another one. */
+  get data() {
+    this.#unread = new WeakSet();
+    return this.#data;
+  }
+
   /** @param {Path} path */
   read(path) {
     return read(this.data, path);
   }
 
-  /** Call something whenever what is at, below or above a path may have changed. @param {string | Path} path @param {Watcher} watcher */
+  /** Call something whenever what is at, below or above a path may have changed. @param {Path} path @param {Watcher} watcher */
   watch(path, watcher) {
     let node = this.#root;
-    const keys = parsePath(path);
     /** @type {[Node, string][]} */
     const way = [];
-    for (const key of keys) {
+    for (const key of path) {
       way.push([node, key]);
       let next = node.below.get(key);
       if (!next) node.below.set(key, (next = newNode()));
@@ -141,20 +148,23 @@ export class Store {
 
   /** @param {Path} path @param {unknown} value */
   #write(path, value) {
-    const last = path[path.length - 1];
-    if (path.length === 0) this.data = value ?? {};
-    else if (value === undefined) {
-      const parent = this.read(path.slice(0, -1));
-      if (isDict(parent)) delete parent[last];
-    } else {
-      let parent = this.data;
-      for (const key of path.slice(0, -1)) {
-        if (!isDict(read(parent, [key])) && !Array.isArray(read(parent, [key]))) put(parent, key, {});
-        parent = parent[key];
-      }
-      put(parent, last, value);
-    }
+    if (value !== undefined || read(this.#data, path) !== undefined) this.#data = this.#with(this.#data, path, value) ?? {};
     this.#touch(path);
+  }
+
+  /**
+   * Give data with a value at a path of it. All dicts along the path are new ones, so that who holds the old data sees
+   * no change in it; what lies beside the path stays the same.
+   * @param {any} data @param {Path} path @param {unknown} value
+   */
+  #with(data, [key, ...rest], value) {
+    if (key === undefined) return value;
+    const copy = this.#unread.has(data) ? data : Array.isArray(data) ? [...data] : { ...(isDict(data) && data) };
+    this.#unread.add(copy);
+    const below = this.#with(read(data, [key]), rest, value);
+    if (below === undefined) delete copy[key];
+    else put(copy, key, below);
+    return copy;
   }
 
   /** Tell all who watch a path at, above or below this one. @param {Path} path */
