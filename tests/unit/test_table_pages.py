@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import manyhands as mh
@@ -24,7 +26,8 @@ def test_a_page_has_its_rows_and_says_how_many_there_are(make: Any) -> None:
     table = make({"a": list(range(120)), "_b": [1] * 120})
     page = mh.table_page(table, 1, size=50)
     assert page == {
-        "columns": ["a"], "rows": [[number] for number in range(50, 100)], "length": 120, "page": 1, "pages": 3,
+        "columns": ["a"], "types": ["number"], "rows": [[number] for number in range(50, 100)], "length": 120,
+        "page": 1, "pages": 3, "size": 50, "sort": None, "descending": False,
     }  # fmt: skip
     assert len(mh.table_page(table, 2)["rows"]) == 20
 
@@ -44,6 +47,33 @@ def test_a_page_is_of_the_whole_table_sorted_with_what_is_missing_last(make: Any
     assert [row[1] for row in mh.table_page(table, sort="name", descending=True)["rows"]] == [1, 4, 3, 2]
 
 
+@each_library
+def test_a_page_says_how_it_is_sorted_and_what_its_columns_hold(make: Any) -> None:
+    held = {"n": [1.5], "yes": [True], "at": [datetime(2024, 2, 29)], "text": ["x"], "many": [[1]], "_b": [1]}
+    page = mh.table_page(make(held), size=10, sort="n", descending=True)
+    assert page["types"] == ["number", "bool", "date", "text", "text"]
+    assert (page["size"], page["sort"], page["descending"]) == (10, "n", True)
+
+
+@each_library
+def test_what_is_no_number_comes_last_in_either_order(make: Any) -> None:
+    table = make({"n": [1.0, math.nan, 2.0]})
+    pages = [mh.table_page(table, sort="n", descending=descending) for descending in (False, True)]
+    assert [[row[0] for row in page["rows"][:2]] for page in pages] == [[1.0, 2.0], [2.0, 1.0]]
+
+
+def test_names_of_columns_that_look_like_patterns_mean_no_others() -> None:
+    frame = pl.DataFrame({"^.*$": [2, 1], "*": [3, 4], "_secret": [5, 6]})
+    page = mh.table_page(frame, sort="^.*$")
+    assert (page["columns"], page["rows"]) == (["^.*$", "*"], [[1, 4], [2, 3]])
+
+
+def test_categories_of_arrow_are_sorted_by_what_they_say() -> None:
+    table = pa.table({"a": pa.array(["b", "c", "a"]).dictionary_encode()})
+    assert mh.table_page(table, sort="a")["rows"] == [["a"], ["b"], ["c"]]
+
+
+@settings(deadline=None)
 @given(st.sampled_from(MAKERS), st.lists(st.integers(0, 9), max_size=30), st.integers(1, 7))
 def test_the_pages_together_are_the_table_and_equal_ones_keep_their_order(
     make: Any, numbers: list[int], size: int
@@ -78,6 +108,8 @@ def test_a_page_is_not_sorted_by_a_column_that_browsers_do_not_see(make: Any) ->
         (pl.DataFrame({"a": [1]}), {"sort": ["a"]}, "got the column"),
         (pd.DataFrame({"a": [1, "x"]}), {"sort": "a"}, "can't sort by the column 'a': "),
         (pa.table({"a": [[1], [2]]}), {"sort": "a"}, "can't sort by the column 'a': "),
+        (pa.table({"a": [{"x": 1}]}), {"sort": "a"}, "can't sort by the column 'a': "),
+        (pl.DataFrame({"a": pl.Series([...], dtype=pl.Object)}), {"sort": "a"}, "can't sort by the column 'a': "),
     ],
     ids=repr,
 )

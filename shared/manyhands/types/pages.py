@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -19,9 +20,10 @@ def table_page(
 ) -> dict[str, Any]:
     """Cut a page out of a DataFrame of pandas or polars or a table of pyarrow, as plain data that browsers get.
 
-    It is `{"columns", "rows", "length", "page", "pages"}`. Pages count from 0; one behind the last is the last. `sort`
-    names a column as browsers know it, so that all of these may come from them; what is missing comes last. Raises
-    `AppError` for what is no table, no column that browsers see, or can't be sorted.
+    It is `{"columns", "types", "rows", "length", "page", "pages", "size", "sort", "descending"}`, a type for each
+    column: `number`, `bool`, `date` (with or without a time), `time` or `text`. Pages count from 0; one behind the last
+    is the last. `sort` names a column as browsers know it, so that all of these may come from them; what is missing
+    comes last. Raises `AppError` for what is no table, no column that browsers see, or can't be sorted.
     """
     library = type(table).__module__.partition(".")[0].lstrip("_")
     if type(table).__name__ not in _KINDS.get(library, []):
@@ -30,12 +32,20 @@ def table_page(
     length: int = table.num_rows if library == "pyarrow" else len(table)
     pages = max(1, -(-length // size))
     page = min(page, pages - 1)
+    descending = bool(descending)
+    place = _place(table, library, sort)
     try:
-        cut = _CUTS[library](table, _place(table, library, sort), bool(descending), page * size, size)
-    except (TypeError, NotImplementedError) as error:
+        cut = _CUTS[library](table, place, descending, page * size, min(size, length - page * size))
+    # Those of polars have no base in common with others.
+    except Exception as error:
+        if place is None:
+            raise
         raise AppError(f"table_page can't sort by the column {sort!r}: {error}") from error
     shown: dict[str, Any] = codec.view(cut)
-    return {"columns": shown["columns"], "rows": shown["rows"], "length": length, "page": page, "pages": pages}
+    return {
+        "columns": shown["columns"], "types": _types(table, library), "rows": shown["rows"], "length": length,
+        "page": page, "pages": pages, "size": size, "sort": sort, "descending": descending,
+    }  # fmt: skip
 
 
 def _whole(name: str, value: object, least: int, most: int | None) -> int:
@@ -59,6 +69,34 @@ def _place(table: Any, library: str, sort: object) -> int | None:
     return names[sort]
 
 
+def _types(table: Any, library: str) -> list[str]:
+    """Name what is in the columns that browsers see, by what each library calls it."""
+    if library == "pyarrow":
+        columns = [(field.name, field.type) for field in table.schema]
+    else:
+        columns = list(zip(table.columns, table.dtypes, strict=True))
+    return [_type(str(dtype)) for label, dtype in columns if is_public(label)]
+
+
+def _type(dtype: str) -> str:
+    name = dtype.lower()
+    # First what is made of others: lists, structs, dictionaries, intervals.
+    if not re.match(r"(list|struct|array|map|dictionary|large_list|fixed_size_list|interval)", name):
+        for kind, begins in _TYPES.items():
+            if name.startswith(begins):
+                return kind
+    return "text"
+
+
+#: The beginnings of dtypes' names. A length of time is shown as its seconds.
+_TYPES = {
+    "number": ("int", "uint", "float", "double", "halffloat", "decimal", "duration", "timedelta"),
+    "bool": ("bool",),
+    "date": ("date", "timestamp"),
+    "time": ("time",),
+}
+
+
 def _cut_pandas(frame: Any, place: int | None, descending: bool, start: int, size: int) -> Any:
     if place is None:
         return frame.iloc[start : start + size]
@@ -68,9 +106,17 @@ def _cut_pandas(frame: Any, place: int | None, descending: bool, start: int, siz
 
 
 def _cut_polars(frame: Any, place: int | None, descending: bool, start: int, size: int) -> Any:
-    if place is not None:
-        frame = frame.sort(frame.columns[place], descending=descending, nulls_last=True, maintain_order=True)
-    return frame.slice(start, size)
+    if place is None:
+        return frame.slice(start, size)
+    column = frame.to_series(place)
+    if column.dtype.is_float():
+        # Else it would count as the largest number.
+        column = column.fill_nan(None)
+    # Apart from the frame, where a name that looks like a pattern would mean others.
+    order = column.alias("by").to_frame().with_row_index("at").sort(
+        "by", descending=descending, nulls_last=True, maintain_order=True
+    )  # fmt: skip
+    return frame[order["at"].slice(start, size)]
 
 
 def _cut_arrow(table: Any, place: int | None, descending: bool, start: int, size: int) -> Any:
@@ -78,7 +124,10 @@ def _cut_arrow(table: Any, place: int | None, descending: bool, start: int, size
         return table.slice(start, size)
     order = "descending" if descending else "ascending"
     sorting: Any = import_module("pyarrow.compute")
-    rows = sorting.sort_indices(table.column(place), sort_keys=[("", order)])
+    column = table.column(place)
+    if hasattr(column.type, "value_type") and str(column.type).startswith("dictionary"):
+        column = column.cast(column.type.value_type)
+    rows = sorting.sort_indices(column, sort_keys=[("", order)])
     return table.take(rows.slice(start, size))
 
 

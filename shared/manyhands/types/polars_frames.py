@@ -51,10 +51,12 @@ def _view(value: Any) -> object:
     try:
         if isinstance(value, pl.Series):
             return value.to_list()
-        shown = value.head(MOST_ROWS).select([name for name in value.columns if is_public(name)])
+        # By their places, as `*` or what looks like a pattern would name other columns too.
+        public = value[:, [place for place, name in enumerate(value.columns) if is_public(name)]]
+        shown = public.head(MOST_ROWS)
         rows = [list(row) for row in shown.rows()] if shown.width else [[]] * min(value.height, MOST_ROWS)
         as_view = {"columns": shown.columns, "rows": rows, "length": value.height}
-        return add_arrow(as_view, lambda _: _whole_columns(value.select(shown.columns)))
+        return add_arrow(as_view, lambda _: _whole_columns(public))
     except _errors.PanicException as error:
         cure = f"polars can't turn it into Python's values ({error})"
         raise NotSerialisable((), f"a polars {type(value).__name__}", cure) from error
