@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from manyhands.errors import RoomMisused
+from manyhands.schema import describe
 from manyhands.state import State
 from manyhands.state_nodes import Node
 
@@ -64,10 +65,14 @@ def shared(name: str, defaults: Mapping[str, Any] | None = None) -> SharedState:
     """Give the handler that runs the state of a room, which sessions share: to it alone until its event's commit.
 
     `defaults`: assigned where the room has nothing. Waits for another handler that has the room. A handler that takes
-    several takes them in the order of their names. Raises `RoomMisused` for another order, for a bad name, and outside
-    of a handler.
+    several takes them in the order of their names. Raises `RoomMisused` for another order, for a bad name, for defaults
+    that are no dict, and outside of a handler.
     """
     checked_room(name)
+    if defaults is not None and not isinstance(defaults, Mapping):
+        raise RoomMisused(
+            f"mh.shared({name!r}) expected as its defaults a dict such as {{'messages': []}}, got {describe(defaults)}"
+        )
     rooms = current_rooms.get()
     if rooms is None:
         raise RoomMisused(

@@ -117,6 +117,11 @@ def test_what_is_a_name_is_taken(room: Room, name: str) -> None:
     mh.shared(name)
 
 
+def test_defaults_that_are_no_dict_are_refused(room: Room) -> None:
+    with pytest.raises(RoomMisused, match=r"expected as its defaults a dict such as .*, got \['a'\] \(list\)"):
+        mh.shared("r", ["a"])  # type: ignore[arg-type]
+
+
 def test_of_joining_and_leaving_the_latest_counts() -> None:
     joined: dict[str, bool] = {}
     session = Session({"id": "s"}, joined)

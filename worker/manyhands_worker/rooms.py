@@ -18,8 +18,9 @@ from manyhands.errors import LargeMissing, NotSerialisable, RoomMisused, StoreRe
 from manyhands.references import Content
 from manyhands.state_nodes import Node
 from manyhands.state_root import StateRoot
-from manyhands.store.rooms import RoomAnswer, RoomCommit, RoomCommitted, RoomTake, RoomTaken, event_of
+from manyhands.store.rooms import RoomAnswer, RoomCommit, RoomCommitted, RoomHeld, RoomTake, RoomTaken, event_of
 from manyhands.store.turns import Ending, Refresh
+from manyhands.types.files import kept_apart
 from manyhands.updates import encode_room_update
 from manyhands_worker.changes import Changes, encode_changes
 from manyhands_worker.running import RETRY
@@ -41,7 +42,8 @@ class RoomOfRun:
         self.id = keys.room(name)
         event = event_of(run.session, run.turn.client, run.turn.n)
         self._take = RoomTake(self.id, run.token, event, wanted=parts.reading.wanted_of(self.id))
-        self._defaults = defaults
+        #: What is to be assigned where the room has nothing.
+        self._defaults = dict(defaults or {})
         #: None until the run has the room.
         self.root: StateRoot | None = None
         #: Whether its lease is the run's, and since when it was, by `time.monotonic`.
@@ -52,6 +54,9 @@ class RoomOfRun:
         self.version = 0
         # Held by the one thread of the handler's that takes the room, as long as that lasts.
         self._taking_it = threading.Lock()
+        # Held while the store is asked once, and while the room is given up: of several tasks of a handler that want
+        # the room one gets it for all, and none gives up what another one gets.
+        self._asking = threading.Lock()
         self._is_repeat = False
         self._k = 0
         #: Whether this run has written to it.
@@ -82,11 +87,13 @@ class RoomOfRun:
         if self.root is None:
             self._wait()
         assert self.root is not None
+        self._assign_defaults(self.root)
         return self.root.state._node
 
     async def open(self) -> None:
         """Wait until the run has the room, without holding up others on the event loop."""
         if self.root is not None:
+            self._assign_defaults(self.root)
             return
         loop, woken = asyncio.get_running_loop(), asyncio.Event()
         steps = self._steps(lambda: None)
@@ -108,14 +115,16 @@ class RoomOfRun:
                 raise
 
     def use_defaults(self, defaults: Mapping[str, Any] | None) -> None:
-        """Assign what the room has nothing of."""
-        if self.root is None:
-            self._defaults = {**(self._defaults or {}), **(defaults or {})}
-            return
-        for name, value in (defaults or {}).items():
-            if name not in self.root.state:
-                # The app's own is to stay as it is, whatever becomes of the room.
-                self.root.state[name] = copy.deepcopy(value)
+        """Assign, once the run has the room, what it has nothing of."""
+        self._defaults = {**self._defaults, **(defaults or {})}
+
+    def _assign_defaults(self, root: StateRoot) -> None:
+        if self._defaults:
+            defaults, self._defaults = self._defaults, {}
+            for name, value in defaults.items():
+                if name not in root.state:
+                    # The app's own is to stay as it is, whatever becomes of the room.
+                    root.state[name] = copy.deepcopy(value)
 
     def _wait(self) -> None:
         woken = threading.Event()
@@ -133,11 +142,8 @@ class RoomOfRun:
         while self.root is None:
             about_to_ask()
             self._run.root.look()
-            self._take = replace(self._take, channel=lines.channel)
             try:
-                # Only what Redis itself takes: a room that others have is waited for in the handler's own time.
-                with self._parts.waits.waiting():
-                    answer = self._parts.store.rooms.take(self._take)
+                held = self._ask()
             except StoreRefused:
                 raise
             except Unavailable as error:
@@ -147,30 +153,51 @@ class RoomOfRun:
                 with self._parts.waits.waiting():
                     running.pause(RETRY)
                 continue
-            if isinstance(answer, RoomTaken):
-                self._begin(answer)
-            elif self._take.channel:
-                yield answer.seconds
-            else:
-                lines.listen()
-                if not lines.channel:
-                    yield min(answer.seconds, RETRY)
+            if held is None:
+                return
+            if lines.channel:
+                yield held.seconds
+                continue
+            lines.listen()
+            if not lines.channel:
+                yield min(held.seconds, RETRY)
+
+    def _ask(self) -> RoomHeld | None:
+        """Ask for the room once; None where the run has it."""
+        with self._asking:
+            if self.root is not None:
+                return None
+            # The channel that it stands in line by stays the same, also while nobody hears it: it is part of the entry.
+            self._take = replace(self._take, channel=self._parts.lines.channel or self._take.channel)
+            # Only what Redis itself takes: a room that others have is waited for in the handler's own time.
+            with self._parts.waits.waiting():
+                answer = self._parts.store.rooms.take(self._take)
+            if isinstance(answer, RoomHeld):
+                return answer
+            self._begin(answer)
+            return None
 
     def _begin(self, taken: RoomTaken) -> None:
         known = self._parts.reading.of_room(self.id, taken.fields, whole=taken.whole, wanted=self._take.wanted)
         # Over no defaults: a room has those that handlers give.
         root = StateRoot.over(known, NO_DEFAULTS, self.id, load=self._values.load)
-        if self._run.rooms is None or self._run.rooms.closed:
-            raise RoomMisused(f"the room {self.name!r} was asked for by a handler that has ended")
+        # Before the watcher sees the room, which may give it up at any time: others may then have written there.
+        self._assign_defaults(root)
         self.version, self._is_repeat = taken.version, taken.is_repeat
         self.is_held, self.since = True, time.monotonic()
         self.root = root
-        self.use_defaults(self._defaults)
+        if self._run.rooms is None or self._run.rooms.closed:
+            # The run's last commit may have been made without it.
+            self.root = None
+            raise RoomMisused(f"the room {self.name!r} was asked for by a handler that has ended")
 
     def leave(self) -> None:
         """Stand in line no more; where the run has got the room already, its commit gives it up."""
-        if self.root is None:
-            self.give_up()
+        with self._asking:
+            if self.root is None:
+                self.give_up()
+        # Another task of the handler's may want it still, and stood in line by the same entry.
+        self._parts.lines.wake(self._run.token)
 
     def give_up(self) -> None:
         """Let others have the room, without a commit."""
@@ -252,7 +279,7 @@ class RoomOfRun:
     def _changes(self, *, goes_on: bool) -> Changes:
         assert self.root is not None
         taken = self.root.take(goes_on=goes_on)
-        with self._run.showing():
+        with self._run.showing(), kept_apart():
             changes = encode_changes(
                 taken, {}, any_defaults=False,
                 refer=self._values.refer, max_value=self._parts.settings.max_value,
