@@ -401,3 +401,30 @@ def test_what_an_authors_code_raises_and_payloads_that_cannot_be_sent_disturb_no
     expect(page.locator("#counter")).to_have_text("2")
     page.evaluate("void manyhands.fire('good')")
     assert gateway.take(page, "event")["handler"] == "good"
+
+
+def test_what_waits_for_a_part_of_the_client_that_cannot_be_loaded_is_done_in_order_once_it_can(
+    page: Page, gateway: Gateway
+) -> None:
+    gateway.missing.add("page.mjs")
+    gateway.welcome(page, state={})
+    with page.expect_console_message(lambda message: "no_part: page.mjs can't be loaded" in message.text):
+        for seq, name in enumerate(("one", "two"), 1):
+            mail = [{"type": "set_route_vars", "vars": {name: str(seq), "last": name}}]
+            gateway.send(type="update", seq=seq, event={"client": "x", "n": seq}, done=True, ok=True, mail=mail)
+    gateway.missing.clear()
+    page.wait_for_function("location.hash === '#/one=1&last=two&two=2'")
+
+
+def test_the_page_hears_what_is_said_to_its_author(page: Page, gateway: Gateway) -> None:
+    page.evaluate("""() => {
+      window.said = [];
+      addEventListener("manyhands:diagnostic", ({ detail: { code, message, element } }) => said.push([code, message, element?.id]));
+    }""")
+    gateway.welcome(page, state={"user": {"nome": "x"}})
+    page.wait_for_function("said.length === 5")
+    gateway.send(type="rejected", n=None, code="bad_frame", message="no such thing", retry_after=None)
+    page.wait_for_function("said.length === 6")
+    said = {code: (message, element) for code, message, element in page.evaluate("said") if element in ("nested", None)}
+    assert said["no_path"][0].endswith("shows user.name, which the state doesn't have; write user.nome")
+    assert said["bad_frame"] == ("no such thing", None)

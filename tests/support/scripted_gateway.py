@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Page, WebSocketRoute
+from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute
 
-from manyhands_gateway.client_files import client_script
+from manyhands_gateway.client_files import client_script, part_script, parts
 
 ORIGIN = "http://manyhands.test"
 
@@ -21,9 +23,18 @@ class Gateway:
         #: The id of the tab that has said hello last.
         self.client = ""
         context.route(f"{ORIGIN}/", lambda route: route.fulfill(body=page, content_type="text/html"))
-        script = client_script(module=False)
-        context.route("**/_mh/client.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
+        files = {"client.js": client_script(module=False)} | {f"{name}.mjs": part_script(name) for name in parts()}
+        #: Files that this has no answer for, by their names.
+        self.missing: set[str] = set()
+        context.route(re.compile(r"/_mh/[\w.]+js(\?|$)"), lambda route: self._serve(route, files))
         context.route_web_socket("**/_mh/ws", self._connected)
+
+    def _serve(self, route: Route, files: dict[str, bytes]) -> None:
+        name = urlsplit(route.request.url).path.rpartition("/")[2]
+        if name in self.missing:
+            route.fulfill(status=503)
+        else:
+            route.fulfill(body=files[name], content_type="text/javascript")
 
     def _connected(self, socket: WebSocketRoute) -> None:
         self.sockets.append(socket)

@@ -15,7 +15,7 @@ from flask import Flask
 
 from manyhands import codec
 from manyhands.stubs import STUBS
-from manyhands_gateway.client_files import MODULES, add_client, client_script, page_script
+from manyhands_gateway.client_files import MODULES, add_client, client_script, part_modules, part_script, parts
 from manyhands_gateway.frames import encode_json, pack
 from support.node import run_node
 
@@ -23,8 +23,8 @@ TESTS = sorted((Path(__file__).parent / "client").glob("*.test.js"))
 
 #: Bytes, compressed as proxies do, that a page may have to wait for.
 MOST = 15 * 1024
-#: Bytes, compressed, of what comes when a handler asks something of the page.
-MOST_OF_PAGE = 4 * 1024
+#: Bytes, compressed, of what comes when it is needed first.
+MOST_OF_PART = 4 * 1024
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
@@ -39,10 +39,17 @@ def test_the_client_is_small_and_one_file(module: bool) -> None:
     assert not {line.split()[0] for line in script.decode().splitlines()} & {"import", "//", "/**"}
 
 
-def test_what_handlers_ask_of_the_page_is_small_and_valid(tmp_path: Path) -> None:
-    assert len(gzip.compress(page_script(), 6)) < MOST_OF_PAGE
-    (tmp_path / "page.mjs").write_bytes(page_script())
-    run_node("--check", str(tmp_path / "page.mjs"))
+@pytest.mark.parametrize("name", parts())
+def test_a_part_is_small_and_valid(name: str, tmp_path: Path) -> None:
+    assert len(gzip.compress(part_script(name), 6)) < MOST_OF_PART
+    (tmp_path / "part.mjs").write_bytes(part_script(name))
+    code = f"const make = (await import('{tmp_path}/part.mjs')).default; console.log(Object.keys(make({{}})))"
+    assert run_node("--input-type=module", "--eval", code).strip() != "[]"
+
+
+def test_no_module_is_in_two_parts() -> None:
+    own = [module for name in parts() for module in part_modules(name)]
+    assert len(own) == len(set(own)), "what two parts use is a part of its own, or the client's"
 
 
 def test_the_file_is_valid_in_both_its_forms(tmp_path: Path) -> None:

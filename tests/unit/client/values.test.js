@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { fromJson, toJson } from "../../../gateway/manyhands_gateway/static/client/codec.js";
-import { nearest } from "../../../gateway/manyhands_gateway/static/client/diagnostics.js";
+import { nearest } from "../../../gateway/manyhands_gateway/static/client/advice.js";
 import { pack, unpack } from "../../../gateway/manyhands_gateway/static/client/msgpack.js";
 import { covers, parsePath, read } from "../../../gateway/manyhands_gateway/static/client/paths.js";
 import { resolve } from "../../../gateway/manyhands_gateway/static/client/scope.js";

@@ -1,6 +1,6 @@
 // Writes values into elements: as text, classes and attributes, never as anything that could run.
 
-import { warn } from "./diagnostics.js";
+import { advise } from "./diagnostics.js";
 
 /** @typedef {(value: any) => void} Write */
 
@@ -26,7 +26,7 @@ export const WRITERS = {
   class: (element, name) => (value) => element.classList.toggle(name, Boolean(value)),
   attr(element, name) {
     if (/^(on|wf-)|^(srcdoc|http-equiv)$/.test(name) || element.localName === "script") {
-      warn("unsafe_attribute", element, `binds ${name}, which could run what it is given; write wf-click for events`);
+      advise("unsafe_attribute", element, name);
       return null;
     }
     return (value) => {
@@ -35,7 +35,7 @@ export const WRITERS = {
       const now = value === true && !worded ? "" : text(value);
       if (runs(now)) {
         element.removeAttribute(name);
-        return warn("unsafe_attribute", element, `would get a ${name} that runs; give it one that begins with https: or /`);
+        return void advise("unsafe_attribute", element, name, true);
       }
       if (element.getAttribute(name) !== now) element.setAttribute(name, now);
     };

@@ -2,16 +2,17 @@
 
 import { WRITERS } from "./attributes.js";
 import { checkId } from "./context.js";
-import { nearest, tagOf, warn } from "./diagnostics.js";
+import { advise, fail, tagOf } from "./diagnostics.js";
 import { Field } from "./fields.js";
-import { BINDINGS, EVENTS, PARTS } from "./names.js";
-import { isDict } from "./paths.js";
+import { LATER } from "./later.js";
+import { EVENTS, PARTS } from "./names.js";
 import { Repeater } from "./repeater.js";
 import { resolve, scopeOf } from "./scope.js";
 
 /** @typedef {import("./client.js").Client} Client */
 /** @typedef {import("./scope.js").Scope} Scope */
 /** @typedef {import("./scope.js").Place} Place */
+/** @typedef {import("./attributes.js").Write} Write */
 /** What an element with such an attribute starts, and how that is stopped. @typedef {(element: any, handler: string) => (() => void) | void} Start */
 
 export class Bindings {
@@ -65,7 +66,7 @@ export class Bindings {
   /** @param {HTMLTemplateElement} template @param {Scope | null} scope @param {(() => void)[]} stops */
   #repeat(template, scope, stops) {
     const { path } = resolve(template.getAttribute("wf-each") ?? "", scope);
-    if (!path) return warn("bad_binding", template, "repeats a key; write the path of a dict or a list");
+    if (!path) return void advise("bad_binding", template);
     const repeater = new Repeater(this, template, scope, path);
     stops.push(this.#watch(path, template, repeater), () => repeater.dispose());
   }
@@ -78,15 +79,25 @@ export class Bindings {
       checkId(element, kind);
       const stop = this.starts[kind]?.(element, value);
       if (stop) stops.push(stop);
-    } else if (kind === "value" || kind === "model") this.#bindField(element, kind, resolve(value, scope), stops);
-    else if (kind in WRITERS) {
-      const place = resolve(value, scope);
-      const write = WRITERS[kind](element, rest.join(":"));
-      if (write) stops.push(this.#watch(place.path, element, { call: () => write(this.#read(place)) }));
-    } else if (!PARTS.includes(kind)) {
-      const near = nearest(kind, [...EVENTS, ...BINDINGS, ...PARTS]);
-      warn("unknown_attribute", element, `has ${name}, which means nothing` + (near ? `; write wf-${near}` : ""));
     }
+    if (Object.hasOwn(LATER, kind)) this.#bindLater(element, kind, resolve(value, scope), stops);
+    else if (kind === "value" || kind === "model") this.#bindField(element, kind, resolve(value, scope), stops);
+    else if (Object.hasOwn(WRITERS, kind)) {
+      this.#bindWriter(element, WRITERS[kind](element, rest.join(":")), resolve(value, scope), stops);
+    } else if (![...EVENTS, ...PARTS].includes(kind)) advise("unknown_attribute", element, name, kind);
+  }
+
+  /** @param {Element} element @param {Write | null | void} write @param {Place} place @param {(() => void)[]} stops */
+  #bindWriter(element, write, place, stops) {
+    if (write) stops.push(this.#watch(place.path, element, { call: () => write(this.#read(place)) }));
+  }
+
+  /** @param {Element} element @param {string} kind @param {Place} place @param {(() => void)[]} stops */
+  async #bindLater(element, kind, place, stops) {
+    const { [kind]: begin } = await LATER[kind]();
+    // It may be gone by now.
+    if (this.#bound.get(element) !== stops) return;
+    this.#bindWriter(element, begin(element, { client: this.client, path: place.path, stops }), place, stops);
   }
 
   /** @param {Element} element @param {string} kind @param {Place} place @param {(() => void)[]} stops */
@@ -115,7 +126,7 @@ export class Bindings {
         try {
           watcher.call();
         } catch (error) {
-          console.error(`manyhands: refused_value: ${tagOf(element)} can't show its value: ${error}`);
+          fail("refused_value", `${tagOf(element)} can't show its value: ${error}`);
         }
         if (path && this.#hasState) this.#check(path, element);
       },
@@ -136,10 +147,7 @@ export class Bindings {
     this.#checked.add(spelled);
     const missing = path.findIndex((_, i) => this.client.read(path.slice(0, i + 1)) === undefined);
     if (missing < 0 || (missing === 0 && path[0].startsWith("@"))) return;
-    const above = missing ? this.client.read(path.slice(0, missing)) : this.client.state;
-    const near = isDict(above) && nearest(path[missing], Object.keys(above));
-    const cure = near ? `write ${[...path.slice(0, missing), near].join(".")}` : "give it a value with init_state";
-    warn("no_path", element, `shows ${spelled}, which the state doesn't have; ${cure}`);
+    advise("no_path", element, path, missing, missing ? this.client.read(path.slice(0, missing)) : this.client.state);
   }
 }
 

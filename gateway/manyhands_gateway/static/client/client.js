@@ -1,16 +1,13 @@
 // A client: one session's state, and events to its handlers, over whatever socket there is.
 
 import { BASE } from "./base.js";
-import { fetchBlob } from "./blobs.js";
 import { CODECS } from "./codec.js";
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { Firing } from "./fired.js";
 import { perFrame } from "./frames.js";
-import { Http } from "./http.js";
 import { Outbox } from "./outbox.js";
 import { safely } from "./diagnostics.js";
-import { upload } from "./files.js";
 import { States } from "./states.js";
 import { clientId, keepToken, uniqueName } from "./storage.js";
 import { Store } from "./store.js";
@@ -35,7 +32,7 @@ export class Client {
   #states;
   #talk;
   #outbox;
-  #http;
+  #transfers;
 
   /** @param {Options} [options] */
   constructor({ url, session = "shared", protocol = "json", lifetime } = {}) {
@@ -45,19 +42,22 @@ export class Client {
     const name = uniqueName(prefix);
     const id = clientId(`${name}.client`);
     const token = keepToken(session, prefix, name);
-    this.#http = new Http(new URL(address.href.replace(/^ws/, "http")), token.get);
+    /** @type {Promise<import("./transfers.js").Transfers> | undefined} */
+    let transfers;
+    this.#transfers = () =>
+      (transfers ??= import("./transfers.js").then((part) => new part.Transfers(new URL(address.href.replace(/^ws/, "http")), token.get)));
     /** Calls something in the next frame, together with what has changed. */
     this.soon = perFrame();
     this.lifetime = lifetime;
-    this.#states = new States(() => new Store((reference) => fetchBlob(reference, this.#http), this.soon));
+    this.#states = new States(() => new Store(async (reference) => (await this.#transfers()).fetchBlob(reference), this.soon));
     this.#outbox = new Outbox(`${name}.outbox`, id);
-    this.#talk = new Conversation(id, this.#states, this.#outbox, token, this.#say, (talk) => new Connection(address, CODECS[protocol], talk));
+    this.#talk = new Conversation(id, this.#states, this.#outbox, token, this.#say, (talk) => new Connection(address, talk));
     this.on("status", (status, reason = "") => Object.assign(this, { status, reason }));
     addEventListener("pagehide", () => {
       this.#say("leaving");
       this.#talk.save();
     });
-    this.#talk.connection.open();
+    this.#talk.connection.begin(CODECS[protocol]());
   }
 
   /** The session's state: plain data. */
@@ -159,13 +159,16 @@ export class Client {
    * Send large bytes ahead of the event that they belong to; gives what stands for them in its payload.
    * @param {Blob} blob @param {(sent: number) => void} [progress]
    */
-  upload(blob, progress) {
-    return upload(this, blob, progress);
+  async upload(blob, progress) {
+    return (await this.#transfers()).upload(blob, progress);
   }
 
-  /** Ask the gateway over HTTP. @param {string} method @param {string} path @param {Blob} [body] @returns {Promise<Dict>} */
+  /**
+   * Ask the gateway over HTTP, in the name of the session, until it answers. Raises what it says against it.
+   * @param {string} method @param {string} path relative to `/_mh/` @param {Blob} [body] @returns {Promise<Response>}
+   */
   async request(method, path, body) {
-    return (await this.#http.request(method, path, body)).json();
+    return (await this.#transfers()).request(method, path, body);
   }
 
   /** Leave, and come back no more. */

@@ -1,6 +1,5 @@
 // Envelopes to frames and back, in both subprotocols.
 
-import { pack, unpack } from "./msgpack.js";
 import { isDict } from "./paths.js";
 import { BYTES_KEY, SUBPROTOCOLS } from "./wire.js";
 
@@ -38,8 +37,11 @@ export function fromJson(text) {
       : item);
 }
 
-/** @type {{[protocol: string]: Codec}} */
+/** @type {{[protocol: string]: () => Promise<Codec>}} */
 export const CODECS = {
-  json: { name: SUBPROTOCOLS.json, encode: toJson, decode: fromJson },
-  msgpack: { name: SUBPROTOCOLS.msgpack, encode: pack, decode: (frame) => unpack(new Uint8Array(frame)) },
+  json: async () => ({ name: SUBPROTOCOLS.json, encode: toJson, decode: fromJson }),
+  async msgpack() {
+    const { pack, unpack } = await import("./msgpack.js");
+    return { name: SUBPROTOCOLS.msgpack, encode: pack, decode: (frame) => unpack(new Uint8Array(frame)) };
+  },
 };

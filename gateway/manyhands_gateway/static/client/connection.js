@@ -31,23 +31,31 @@ export class Connection {
   /** Seconds that a `restart` asked to wait. @type {number | null} */
   restartDelay = null;
   closed = false;
+  /** Says how envelopes are spelled; before it has come, nothing is opened. @type {Codec} */
+  codec = /** @type {any} */ (undefined);
 
-  /** @param {URL} url @param {Codec} codec @param {Talk} talk */
-  constructor(url, codec, talk) {
+  /** @param {URL} url @param {Talk} talk */
+  constructor(url, talk) {
     this.url = url;
-    this.codec = codec;
     this.talk = talk;
     // The network is back: there is nothing to wait for.
     addEventListener("online", () => this.#timer !== undefined && this.open());
   }
 
+  /** @param {Promise<Codec>} coming */
+  async begin(coming) {
+    this.codec = await coming;
+    if (!this.closed) this.open();
+  }
+
   open() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const socket = (this.#socket = new WebSocket(this.url, this.codec.name));
+    const { name, decode } = this.codec;
+    const socket = (this.#socket = new WebSocket(this.url, name));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket === this.#socket && this.talk.opened();
-    socket.onmessage = (message) => socket === this.#socket && this.talk.received(this.codec.decode(message.data));
+    socket.onmessage = (message) => socket === this.#socket && this.talk.received(decode(message.data));
     socket.onclose = (event) => socket === this.#socket && this.#lost(event);
   }
 

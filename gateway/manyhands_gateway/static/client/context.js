@@ -1,6 +1,6 @@
 // Fires the handlers that a page's elements name, with where in the page they are.
 
-import { warn } from "./diagnostics.js";
+import { advise } from "./diagnostics.js";
 import { repeaters, scopeOf } from "./scope.js";
 
 /** @typedef {import("./client.js").Client} Client */
@@ -35,8 +35,6 @@ export function fireFrom(client, element, kind, payload) {
 export function checkId(element, kind) {
   // In a repeater the key tells.
   if (scopeOf(element)) return;
-  if (!element.id) warn("no_id", element, `has no id, so context["target"] is None; write <${element.localName} id="…" wf-${kind}=…>`);
-  else if (document.querySelectorAll(`[id="${CSS.escape(element.id)}"]`).length > 1) {
-    warn("same_id", element, "has an id that another element has, too; give each its own");
-  }
+  if (!element.id) advise("no_id", element, element.localName, kind);
+  else if (document.querySelectorAll(`[id="${CSS.escape(element.id)}"]`).length > 1) advise("same_id", element);
 }

@@ -60,7 +60,7 @@ export class Conversation {
 
   /** End an event that is not sent, or not again. @param {string} handler @param {Firing | undefined} firing @param {string} code @param {string} why @param {boolean | null} [ok] */
   drop(handler, firing, code, why, ok = false) {
-    fail(`${handler} was dropped: ${why}`, firing?.element);
+    fail(code, `${handler} was dropped: ${why}`, firing?.element);
     firing?.end(ok, { code, message: why });
     this.say("unsent");
   }
@@ -82,7 +82,7 @@ export class Conversation {
 
   /** Come to the end of all connections. @param {string} reason */
   fail(reason) {
-    if (reason) fail(reason);
+    if (reason) fail("closed", reason);
     const left = [...this.outbox.take(() => true).map((entry) => entry.firing), ...this.#running.values()];
     for (const firing of left) firing?.end(null, { code: "closed", message: reason || "the client was closed" });
     this.#running.clear();
@@ -224,7 +224,7 @@ export class Conversation {
     }
     if (own) this.#ended(n, envelope);
     else {
-      if (envelope.error) fail(`${envelope.error.code}: ${envelope.error.message}`);
+      if (envelope.error) fail(envelope.error.code, envelope.error.message);
       this.#deliver(envelope, false);
     }
   }
@@ -236,7 +236,7 @@ export class Conversation {
     this.#running.delete(n);
     // What has ended before this page was loaded was told to the page before it.
     if (!firing && end.type === undefined) return;
-    if (end.error) fail(`${end.error.code}: ${end.error.message}`, firing?.element);
+    if (end.error) fail(end.error.code, end.error.message, firing?.element);
     this.#deliver(end, true);
     firing?.end(end.ok, end.error, end.result);
   }
@@ -261,7 +261,7 @@ export class Conversation {
       this.#holding ??= setTimeout(() => this.#resend(), 1000 * seconds);
     } else {
       const [entry] = n === null ? [] : this.outbox.take((one) => one.n === n);
-      fail(`${code}: ${message}`, entry?.firing?.element);
+      fail(code, message, entry?.firing?.element);
       entry?.firing?.end(false, { code, message });
       this.say("unsent");
     }

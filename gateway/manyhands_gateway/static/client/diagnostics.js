@@ -1,4 +1,7 @@
-// What the console says to an author: each kind has a code and a cause, and is said once of an element.
+// What is said to an author: each kind has a code and a cause. The console says it, and the page's window gets it as an
+// event, which the studio listens to.
+
+/** `element` is what it is about. @typedef {{code: string, message: string, element?: Element}} Diagnostic */
 
 /** @type {Set<string>} */
 const said = new Set();
@@ -10,45 +13,38 @@ export function tagOf(element) {
   return copy.outerHTML.replace(/<\/[^<]*$/, "");
 }
 
-/** Say something of the page that its author should mend. @param {string} code @param {Element | string} where @param {string} text */
-export function warn(code, where, text) {
-  const message = `manyhands: ${code}: ${typeof where === "string" ? where : tagOf(where)} ${text}`;
-  if (said.has(message)) return;
-  said.add(message);
-  console.warn(message);
+/** @param {"warn" | "error"} level @param {string} code @param {string} message @param {Element} [element] */
+function say(level, code, message, element) {
+  console[level](`manyhands: ${code}: ${message}`);
+  dispatchEvent(new CustomEvent("manyhands:diagnostic", { detail: { code, message, element } }));
 }
 
-/** Say that something went wrong. @param {string} text @param {Element} [element] */
-export function fail(text, element) {
-  console.error(`manyhands: ${text}` + (element ? ` (fired by ${tagOf(element)})` : ""));
+/** Say, once, something of the page that its author should mend. @param {string} code @param {Element | string} where @param {string} text */
+export function warn(code, where, text) {
+  const named = typeof where === "string";
+  const message = `${named ? where : tagOf(where)} ${text}`;
+  if (said.has(message)) return;
+  said.add(message);
+  say("warn", code, message, named ? undefined : where);
+}
+
+/** Say that something went wrong. @param {string} code @param {string} text @param {Element} [element] where it was fired */
+export function fail(code, text, element) {
+  say("error", code, text + (element ? ` (fired by ${tagOf(element)})` : ""), element);
+}
+
+/**
+ * Say of an element what is wrong with it and what to write instead, which most pages never need.
+ * @template {keyof typeof import("./advice.js").ADVICE} Code
+ * @param {Code} code @param {Element} element @param {Parameters<typeof import("./advice.js").ADVICE[Code]>} about
+ */
+export async function advise(code, element, ...about) {
+  const { ADVICE } = await import("./advice.js");
+  // @ts-expect-error TypeScript does not see that these belong together.
+  warn(code, element, ADVICE[code](...about));
 }
 
 /** Call what an author gave: what it raises is the author's, and keeps nothing else from being done. @param {(...about: any[]) => void} call @param {any[]} about */
 export function safely(call, ...about) {
   try { call(...about); } catch (error) { reportError(error); }
-}
-
-/** Give the nearest of some names; null where none is near. @param {string} name @param {string[]} names */
-export function nearest(name, names) {
-  /** @type {[number, string | null]} */
-  let best = [Math.max(2, Math.floor(name.length / 3)) + 1, null];
-  for (const other of names) {
-    const distance = edits(name, other);
-    if (distance < best[0]) best = [distance, other];
-  }
-  return best[1];
-}
-
-/** Count the edits between two texts (Levenshtein). @param {string} one @param {string} two */
-function edits(one, two) {
-  let row = Array.from({ length: two.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= one.length; i++) {
-    let corner = row[0];
-    row[0] = i;
-    for (let j = 1; j <= two.length; j++) {
-      const cost = one[i - 1] === two[j - 1] ? corner : 1 + Math.min(corner, row[j], row[j - 1]);
-      [corner, row[j]] = [row[j], cost];
-    }
-  }
-  return row[two.length];
 }

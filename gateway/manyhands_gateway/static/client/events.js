@@ -7,7 +7,6 @@ import { fieldsOf } from "./forms.js";
 import { readRoute } from "./route.js";
 import { every } from "./ticks.js";
 import { Typing } from "./typing.js";
-import { startCamera } from "./webcam.js";
 
 /** @typedef {import("./client.js").Client} Client */
 
@@ -92,7 +91,6 @@ export function listen(client) {
   return {
     load: (element) => void fire(element, "load", route()),
     tick: (element) => every(element, () => fireFrom(client, element, "tick", null)),
-    webcam: (element) => startCamera(client, element),
   };
 }
 

@@ -1,18 +1,14 @@
 // Bytes that the user has chosen or made, as payloads: small ones as they are, large ones sent ahead over HTTP.
 
-import { UPLOAD_KEY } from "./wire.js";
-
 /** @typedef {import("./client.js").Client} Client */
 /** Told how much has been sent, from 0 to 1. @typedef {(sent: number) => void} Progress */
 
 /** Bytes up to which a file travels in its event. */
 const SMALL = 256 * 1024;
-/** Bytes of a file that are sent at once. */
-const PART = 1024 * 1024;
 
 /** @param {Client} client @param {Blob} blob @param {Progress} [progress] */
 export async function payloadOf(client, blob, progress) {
-  return blob.size > SMALL ? upload(client, blob, progress) : new Uint8Array(await blob.arrayBuffer());
+  return blob.size > SMALL ? client.upload(blob, progress) : new Uint8Array(await blob.arrayBuffer());
 }
 
 /** @param {Client} client @param {Iterable<File>} files @param {Progress} [progress] */
@@ -20,14 +16,4 @@ export async function payloadsOf(client, files, progress) {
   const found = [];
   for (const file of files) found.push({ name: file.name, type: file.type, data: await payloadOf(client, file, progress) });
   return found;
-}
-
-/** Send bytes ahead of the event that they belong to; gives what stands for them. @param {Client} client @param {Blob} blob @param {Progress} [progress] */
-export async function upload(client, blob, progress = () => {}) {
-  let { id, offset } = await client.request("POST", `upload?size=${blob.size}`);
-  while (offset < blob.size) {
-    progress(offset / blob.size);
-    ({ offset } = await client.request("PUT", `upload/${id}?offset=${offset}`, blob.slice(offset, offset + PART)));
-  }
-  return { [UPLOAD_KEY]: id };
 }

@@ -1,12 +1,12 @@
-// <video wf-webcam="handler">: shows the camera, and takes a picture at a click, or again and again.
+// <video wf-webcam="handler">: shows the camera, and takes a picture at a click, or again and again. A part.
 
 import { fireFrom } from "./context.js";
 import { warn } from "./diagnostics.js";
 import { payloadOf } from "./files.js";
 import { every } from "./ticks.js";
 
-/** @param {import("./client.js").Client} client @param {HTMLVideoElement} video */
-export function startCamera(client, video) {
+/** @param {HTMLVideoElement} video @param {import("./later.js").About} about */
+export function webcam(video, { client, stops }) {
   /** @type {MediaStream | null} */
   let stream = null;
   let stopped = false;
@@ -33,10 +33,10 @@ export function startCamera(client, video) {
   const periodic = video.hasAttribute("wf-interval");
   const stop = periodic ? every(video, take) : () => video.removeEventListener("click", take);
   if (!periodic) video.addEventListener("click", take);
-  show();
-  return () => {
+  stops.push(() => {
     stopped = true;
     stop();
     stream?.getTracks().forEach((track) => track.stop());
-  };
+  });
+  show();
 }
