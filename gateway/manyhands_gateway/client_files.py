@@ -5,8 +5,8 @@ in two forms: at `/_mh/client.mjs` always as a module; at `/_mh/client.js` as a 
 says it imports one. Browsers say so over https, and to this machine.
 
 A *part* is what most pages never need: a module that others import by `import("./name.js")`, when they need it. It is
-served at `/_mh/name.mjs`, joined with the modules that it alone imports, as a function that is given what it uses of the
-client's own: so these are there once, in whichever form the client came. `parts.js` fetches it.
+served at `/_mh/name.mjs`, joined with the modules that it alone imports, as a function that is given what it uses of
+the client's own: so these are there once, in whichever form the client came. `parts.js` fetches it.
 
 The modules are written so that this is simple: an import has a line of its own, no two modules have a name in common at
 their top, text stands in double quotes, and no template stands inside another one.

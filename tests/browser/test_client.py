@@ -419,7 +419,8 @@ def test_what_waits_for_a_part_of_the_client_that_cannot_be_loaded_is_done_in_or
 def test_the_page_hears_what_is_said_to_its_author(page: Page, gateway: Gateway) -> None:
     page.evaluate("""() => {
       window.said = [];
-      addEventListener("manyhands:diagnostic", ({ detail: { code, message, element } }) => said.push([code, message, element?.id]));
+      const hear = ({ detail: { code, message, element } }) => said.push([code, message, element?.id]);
+      addEventListener("manyhands:diagnostic", hear);
     }""")
     gateway.welcome(page, state={"user": {"nome": "x"}})
     page.wait_for_function("said.length === 5")
