@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_an_app_has_handlers_defaults_and_a_version(write: Write) -> None:
 def test_an_app_may_declare_nothing(write: Write) -> None:
     app = load_at(write(main=""))
     assert (app.handlers, app.not_exposed, app.defaults) == ({}, [], {})
+
+
+def test_code_that_is_saved_twice_in_a_second_and_is_as_long_as_before_runs_as_it_was_saved_last(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    # Ahead of the clock, so that a slow machine is still within that second when it compiles.
+    second = time.time() // 1 + 60
+    for number in (1, 2):
+        directory = write(main=f"import more\nresults = {number}, more.result", more=f"result = {number}")
+        for file in directory.glob("*.py"):
+            os.utime(file, (second + number / 10,) * 2)
+        load_at(directory)
+
+        results: tuple[int, int] = sys.modules["main"].results
+        assert results == (number, number)
 
 
 def test_handlers_may_be_declared_by_the_modules_themselves(write: Write) -> None:

@@ -6,6 +6,7 @@ forgets what the load before brought in, so that everything runs afresh.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -13,7 +14,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import cache_from_source, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -29,6 +30,8 @@ from manyhands.loaded_app import LoadedApp as LoadedApp
 
 #: Bytes of the hashes of code and defaults: enough to tell versions apart, short enough to be read out.
 HASH_BYTES = 8
+#: Seconds after a file's last change in which code compiled of it is not believed: Python compares whole seconds.
+FRESH = 2.0
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ def load(location: AppLocation) -> LoadedApp:
     forget()
     # Before the import: what is announced as this version must not be newer than what runs.
     version = hash_code(location.directory)
+    drop_doubtful_bytecode(location.directory)
     application = declarations.begin()
     main = _import(location)
     declared = _finish(application, location)
@@ -77,6 +81,19 @@ def hash_code(directory: Path) -> str:
         # With its length, so that no code can look like the next file.
         digest.update(b"%b\0%d\0%b" % (os.fsencode(file.relative_to(directory)), len(code), code))
     return digest.hexdigest()
+
+
+def drop_doubtful_bytecode(directory: Path) -> None:
+    """Remove what was compiled of the app's files right after they were written.
+
+    Python takes it for that of a file saved again in the same second, if that one is as long, and would run old code.
+    """
+    for file in own_python_files(directory):
+        compiled = Path(cache_from_source(file))
+        # There may be none; and what can't be removed was not written by a process like this one.
+        with contextlib.suppress(OSError):
+            if compiled.stat().st_mtime < file.stat().st_mtime + FRESH:
+                compiled.unlink()
 
 
 def hash_defaults(defaults: Mapping[bytes, bytes]) -> str:
