@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from manyhands.settings import Settings
 from support.fleet import Fleet
@@ -15,6 +19,15 @@ from support.processes import Processes
 from support.redis_server import RedisServer
 
 SECRET = "only-for-tests-0123456789"
+
+# A process of ours starts in half the time from compiled code, and the tests start hundreds: where the environment says
+# that none is to be kept, each of them would compile all that it imports again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# That an example takes long says how busy the machine is, and nothing of the code.
+hypothesis_settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")
