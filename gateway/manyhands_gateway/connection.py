@@ -10,6 +10,7 @@ from typing import Any
 
 from gevent.event import Event as Signal
 
+from manyhands.abilities import PLAIN
 from manyhands.settings import Settings
 from manyhands.wire import Close
 from manyhands_gateway.budget import Budget
@@ -37,7 +38,7 @@ class Connection:
     """One socket. Everything here returns at once; only the endpoint's greenlet reads from it."""
 
     __slots__ = (
-        "_burdens", "_held", "_settings", "_settled", "arrow", "client", "closing", "code", "deadline", "fired",
+        "_burdens", "_held", "_settings", "_settled", "abilities", "client", "closing", "code", "deadline", "fired",
         "flooding", "heard", "on_joined", "outbox", "pinged", "protocol", "secret", "seq", "session", "shared",
         "sock", "subprotocol", "unanswered",
     )  # fmt: skip
@@ -50,8 +51,8 @@ class Connection:
         #: Set once it has had its welcome.
         self.session: str | None = None
         self.client = ""
-        #: Whether it wants tables as Arrow.
-        self.arrow = False
+        #: What it can read, as its hello says.
+        self.abilities = PLAIN
         #: The page's scripts may not have the session's token: a cookie carries it.
         self.secret = False
         #: Of its hello: the last update that the browser has seen of each room.
@@ -102,6 +103,10 @@ class Connection:
             if len(self._held) > MAX_HELD:
                 self._lags()
         elif update.seq > self.seq:
+            if update.adds and not self.abilities.add:
+                # Redis has forgotten that this browser is here. Joining again says so.
+                self._lags()
+                return
             self.seq = update.seq
             self.outbox.put(update.frame(self.subprotocol))
             if update.joined:

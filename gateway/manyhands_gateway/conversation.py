@@ -116,7 +116,7 @@ class Conversation:
                 return
         else:
             session = self._services.sessions.verify(hello.session, named)
-        self._connection.client, self._connection.arrow = hello.client, hello.arrow
+        self._connection.client, self._connection.abilities = hello.client, hello.abilities
         self._connection.shared = hello.shared
         self._session = session or ""
         # What a browser saw of another session means nothing in this one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manyhands import envelopes
-from manyhands.updates import joined_in, seq_of
+from manyhands.updates import adds, joined_in, seq_of
 from manyhands.wire import SUBPROTOCOL_JSON
 from manyhands_gateway.frames import encode_json, pack, transcode
 from manyhands_gateway.framing import data_frame
@@ -15,13 +15,15 @@ _JSON_RECEIPT, _RECEIPT = encode_json(envelopes.accepted(0))[:-2], pack(envelope
 class Delivery:
     """One update, as it came from the store, with the frames that carry it; its connections share their bytes."""
 
-    __slots__ = ("_frames", "encoded", "joined", "seq")
+    __slots__ = ("_frames", "adds", "encoded", "joined", "seq")
 
     def __init__(self, encoded: bytes) -> None:
         self.encoded = encoded
         self.seq = seq_of(encoded)
         #: The rooms that the session joins by it, with True, and leaves.
         self.joined = joined_in(encoded)
+        #: Whether it says of texts only what was added.
+        self.adds = adds(encoded)
         self._frames: dict[str, bytes] = {}
 
     def frame(self, subprotocol: str) -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Protocol
 
+from manyhands.abilities import Abilities
 from manyhands_gateway.delivery import Delivery
 from manyhands_gateway.sessions import Greeting
 
@@ -33,8 +34,8 @@ class Follower(Protocol):
         ...
 
     @property
-    def arrow(self) -> bool:
-        """Whether it wants tables as Arrow."""
+    def abilities(self) -> Abilities:
+        """What it can read."""
         ...
 
     @property

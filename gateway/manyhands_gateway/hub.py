@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import gevent
 from gevent.event import Event as Signal
 
+from manyhands.abilities import Abilities
 from manyhands.errors import Unavailable
 from manyhands.keys import Keys
 from manyhands.store.contract import Store
@@ -55,7 +56,7 @@ class Greeter(Protocol):
     """What the hub needs of the sessions."""
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, arrow: bool
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, abilities: Abilities
     ) -> Greeting | None:
         """Read a welcome; None for an unknown session. Raises `Unavailable`."""
 
@@ -158,8 +159,8 @@ class Hub:
             self._channels.unsubscribe(channel)
 
     def _welcome(self, feed: Feed, connection: Follower, seq: int | None, *, resumed: bool) -> bool:
-        client, secret, arrow = connection.client, connection.secret, connection.arrow
-        greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret, arrow=arrow)
+        client, secret, abilities = connection.client, connection.secret, connection.abilities
+        greeting = self._greeter.greet(feed.session, client, seq, resumed=resumed, secret=secret, abilities=abilities)
         if greeting is None:
             return False
         greeting, welcomed = self.complete(connection, greeting), False

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from manyhands import envelopes, fields, keys
+from manyhands.abilities import PLAIN
 from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Store
 from manyhands.updates import encode_room_state, joined_in
@@ -46,7 +47,8 @@ class Line:
         self.deliver, self._closed = deliver, closed
         self.session: str | None = None
         self.client = ""
-        self.arrow = self.secret = self.closing = False
+        self.secret = self.closing = False
+        self.abilities = PLAIN
         self.deadline: float | None = None
         #: Of its hello, and what a gateway calls when its session joins rooms: the hub here sees to both.
         self.shared: Mapping[str, int] = {}
@@ -86,7 +88,7 @@ class Hub:
 
     def join(self, line: Line, session: str, seq: int | None, *, resumed: bool) -> bool:
         """Welcome a tab; False when the session is gone."""
-        greeting = self._sessions.greet(session, line.client, seq, resumed=resumed, arrow=line.arrow)
+        greeting = self._sessions.greet(session, line.client, seq, resumed=resumed, abilities=line.abilities)
         welcome = self._store.welcome(session, line.client, seq)
         if greeting is None or welcome is None:
             return False

@@ -14,6 +14,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from manyhands import fields
+from manyhands.abilities import PLAIN, Abilities
 from manyhands.errors import Unavailable
 from manyhands.keys import Keys, room
 from manyhands.packing import pack
@@ -49,7 +50,7 @@ class RoomGreeter:
         self._store = store
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, arrow: bool
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, abilities: Abilities
     ) -> Greeting | None:
         """Read a room, named as `manyhands.keys.room` does. Raises `Unavailable`."""
         found = self._store.rooms.snapshot(session, seq)
@@ -66,7 +67,7 @@ class RoomFollower:
     __slots__ = ("_connection", "_held", "_seq", "greeting", "session")
 
     #: Of no meaning to rooms.
-    client, secret, arrow = "", False, False
+    client, secret, abilities = "", False, PLAIN
 
     def __init__(self, connection: Connection, *, held: bool) -> None:
         """`held`: nothing is sent before `release`."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import msgpack
 
 from manyhands import envelopes, fields
+from manyhands.abilities import PLAIN, Abilities
 from manyhands.settings import Settings
 from manyhands.store.contract import Announcement, Session, Store, Welcome
 from manyhands.wire import Key
@@ -92,13 +93,20 @@ class Sessions:
         return named.session if token in (None, public_name(named.session)) else None
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool = False, arrow: bool = False
+        self,
+        session: str,
+        client: str,
+        seq: int | None,
+        *,
+        resumed: bool,
+        secret: bool = False,
+        abilities: Abilities = PLAIN,
     ) -> Greeting | None:
         """Read a welcome: with the updates since `seq` if they are kept, else with the state. None: unknown.
 
-        `secret`: without the token, which a cookie carries. `arrow`: the browser wants tables as Arrow.
+        `secret`: without the token, which a cookie carries. `abilities`: what the browser can read.
         """
-        welcome = self._store.welcome(session, client, seq, arrow=arrow)
+        welcome = self._store.welcome(session, client, seq, abilities)
         if welcome is None:
             return None
         name = public_name(session) if secret else self._tokens.sign(session)

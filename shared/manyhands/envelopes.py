@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from manyhands.abilities import PLAIN, Abilities
 from manyhands.errors import BadFrame
 from manyhands.letters import Context, Repeater
 from manyhands.paths import is_public
@@ -36,8 +37,7 @@ class Hello:
     session: str | None = None
     #: The last update it has seen; None: it wants the whole state.
     seq: int | None = None
-    #: Whether it wants tables also as Arrow IPC streams.
-    arrow: bool = False
+    abilities: Abilities = PLAIN
     #: The last update it has seen of each room that it follows.
     shared: Mapping[str, int] = field(default_factory=dict)
 
@@ -85,11 +85,16 @@ def parse(envelope: object) -> Envelope:
 
 def _parse_hello(envelope: Mapping[Any, Any]) -> Hello:
     seq = None if envelope.get(Key.SEQ) is None else _number(envelope, Key.SEQ, 0)
-    arrow = envelope.get(Key.ARROW)
-    if arrow is not None and not isinstance(arrow, bool):
-        raise BadFrame(f"`{Key.ARROW}` is true or false, got {show(arrow)}")
+    abilities = Abilities(_flag(envelope, Key.ARROW), _flag(envelope, Key.ADD))
     client, session = _text(envelope, Key.CLIENT, MAX_CLIENT), _optional_text(envelope, Key.SESSION)
-    return Hello(client, session, seq, bool(arrow), _parse_shared(envelope.get(Key.SHARED)))
+    return Hello(client, session, seq, abilities, _parse_shared(envelope.get(Key.SHARED)))
+
+
+def _flag(envelope: Mapping[Any, Any], key: Key) -> bool:
+    flag = envelope.get(key)
+    if flag is not None and not isinstance(flag, bool):
+        raise BadFrame(f"`{key}` is true or false, got {show(flag)}")
+    return bool(flag)
 
 
 def _parse_shared(shared: object) -> Mapping[str, int]:

@@ -169,6 +169,10 @@ class KnownFields:
         self._learn(fields, whole=whole, wanted=wanted)
         return self._fields.get(field)
 
+    def peek(self, field: bytes) -> bytes | None:
+        """Give a field's value if it is at hand. Any thread may ask, and it never waits."""
+        return self._fields.get(field)
+
     def names_below(self, field: bytes) -> Sequence[str]:
         """Give the names of the fields directly below one, in the order of their bytes; `b""` is the root."""
         if not self.whole and field not in self._subtrees and self._covering(field) is None:

@@ -15,6 +15,7 @@ import msgpack
 from manyhands.errors import DamagedValue
 from manyhands.packing import array_header, pack
 from manyhands.paths import Path, wire_path
+from manyhands.store.turns import Grown, GrownText
 from manyhands.wire import Failure, Key, Type
 
 #: `type`, `seq`, `set`, `unset`, `event`, `done` and, on done, `ok`, `result`, `error`; `mail` always.
@@ -25,7 +26,7 @@ _SEQ_KEY: bytes = pack(Key.TYPE) + pack(Type.UPDATE) + pack(Key.SEQ)
 _HEAD_PARTIAL, _HEAD_DONE, _HEAD_ROOM, _HEAD_ROOM_STATE = (
     bytes([0x80 | keys]) + _SEQ_KEY for keys in (_KEYS_PARTIAL, _KEYS_DONE, _KEYS_ROOM, _KEYS_ROOM_STATE)
 )
-_JOINED, _SHARED = pack(Key.JOINED), pack(Key.SHARED)
+_JOINED, _ADD, _SHARED = pack(Key.JOINED), pack(Key.ADD), pack(Key.SHARED)
 # Written with every update, so encoded once.
 _SET, _UNSET, _N, _RESULT, _ERROR = (pack(key) for key in (Key.SET, Key.UNSET, Key.N, Key.RESULT, Key.ERROR))
 _EVENT = pack(Key.EVENT) + b"\x82" + pack(Key.CLIENT)
@@ -55,6 +56,18 @@ class Outcome:
     mail: Sequence[bytes] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A text whose beginning browsers have: its view, and the view of what was added."""
+
+    path: Path
+    #: The state's field, and the SHA-1 of what it held, in hex.
+    field: bytes
+    base: str
+    view: bytes
+    added: bytes
+
+
 def encode_update(
     set_views: Sequence[tuple[Path, bytes]],
     unset: Sequence[Path],
@@ -69,14 +82,50 @@ def encode_update(
     `outcome` is None for a partial update, which has `mail` of its own. `joined`: the rooms that the session joins,
     with True, and leaves.
     """
-    parts = _changes(set_views, unset)
-    parts += (_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None])
-    parts += _outcome_items(outcome) if outcome else (_mail_item(mail),)
-    head = _HEAD_DONE if outcome else _HEAD_PARTIAL
+    head, parts = _HEAD_DONE if outcome else _HEAD_PARTIAL, [*_changes(set_views, unset)]
+    parts += _event_items(client, n, outcome, mail)
     if joined:
-        head = bytes([head[0] + 1]) + head[1:]
+        head = _with_one_more(head)
         parts.insert(0, _JOINED + pack(dict(joined)))
     return head, b"".join(parts)
+
+
+def encode_growth(
+    growths: Sequence[Growth],
+    set_views: Sequence[tuple[Path, bytes]],
+    unset: Sequence[Path],
+    client: str,
+    n: int,
+    outcome: Outcome | None,
+    mail: Sequence[bytes] = (),
+) -> tuple[tuple[bytes, bytes], Grown]:
+    """Encode an update that says of some texts only what was added; and the same in full.
+
+    `set_views` are the others, none of them above or below a text.
+    """
+    head = _HEAD_DONE if outcome else _HEAD_PARTIAL
+    changes = _changes(set_views, unset)
+    event = b"".join(_event_items(client, n, outcome, mail))
+    added = (b"\x92" + wire_path(one.path) + one.added for one in growths)
+    short = b"".join((_ADD, array_header(len(growths)), *added, *changes, event))
+    first, after = _changes(set_views, unset, len(growths))
+    texts = [GrownText(one.field, one.base, b"\x92" + wire_path(one.path), one.view) for one in growths]
+    return (_with_one_more(head), short), Grown(head, first, after + event, texts)
+
+
+def adds(update: bytes) -> bool:
+    """Tell whether an encoded update says of texts only what was added."""
+    return update.startswith(_ADD, SEQ_OFFSET + _SEQ.size)
+
+
+def _with_one_more(head: bytes) -> bytes:
+    # A map of fewer than sixteen keys says in its first byte how many.
+    return bytes([head[0] + 1]) + head[1:]
+
+
+def _event_items(client: str, n: int, outcome: Outcome | None, mail: Sequence[bytes]) -> list[bytes]:
+    items = [_EVENT, pack(client), _N, pack(n), _DONE[outcome is not None]]
+    return items + ([*_outcome_items(outcome)] if outcome else [_mail_item(mail)])
 
 
 def encode_room_update(
@@ -101,12 +150,12 @@ def joined_in(update: bytes) -> Mapping[str, bool]:
     return joined
 
 
-def _changes(set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path]) -> list[bytes]:
-    parts = [_SET, array_header(len(set_views))]
+def _changes(set_views: Sequence[tuple[Path, bytes]], unset: Sequence[Path], more: int = 0) -> tuple[bytes, bytes]:
+    """Encode `set` and `unset`. Of `set`, so many more are to be put in between."""
+    parts = [_SET, array_header(len(set_views) + more)]
     for path, view in set_views:
         parts += (b"\x92", wire_path(path), view)
-    parts += (_UNSET, array_header(len(unset)), *map(wire_path, unset))
-    return parts
+    return b"".join(parts), b"".join((_UNSET, array_header(len(unset)), *map(wire_path, unset)))
 
 
 def encode_outcome(n: int, outcome: Outcome) -> bytes:

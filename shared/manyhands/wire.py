@@ -40,6 +40,9 @@ class Key(StrEnum):
     CONTEXT = "context"
     TRACEPARENT = "traceparent"
     ARROW = "arrow"
+    # In `hello`: whether the browser reads `add` in updates of its session. There: paths of texts, each with what was
+    # appended to the text. It comes after `unset` and `set`.
+    ADD = "add"
     # inside a context
     EVENT = "event"
     TARGET = "target"

@@ -25,6 +25,8 @@ COME_BACK = (1005, 1006, 1012, 4002)
 SENT_TWICE, REPEATED = 20, 2
 #: How many accepted events are sent again then.
 LAST = 3
+#: The share of browsers that read what was added to texts.
+READERS = 0.8
 CONNECTION_ERRORS = (websocket.WebSocketException, OSError)
 
 #: Handler, its weight in the mix, and the least and most seconds it takes.
@@ -77,7 +79,9 @@ class Browser(Tab):
         self._hello_at: float | None = None
         self._reconnect_at = 0.0
         self._hello_since = 0.0
-        super().__init__(self._random.choice(self.urls), client=client, token=token)
+        # Some can read less, and make the store say everything to all browsers of their session.
+        add = self._random.random() < READERS
+        super().__init__(self._random.choice(self.urls), client=client, token=token, add=add)
         self._fire_at = time.monotonic() + self._random.expovariate(self.rate)
 
     @property
@@ -148,7 +152,8 @@ class Browser(Tab):
 
     def _say_hello(self) -> None:
         self._hello_at = None
-        self._try_send({"type": "hello", "client": self.client, "session": self.token, "seq": self.seq})
+        hello = {"type": "hello", "client": self.client, "session": self.token, "seq": self.seq, "add": self.add}
+        self._try_send(hello)
 
     def _hello_again(self, now: float) -> None:
         if self._hello_at is not None and now >= self._hello_at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from manyhands import codec, fields
+from manyhands.abilities import PLAIN, Abilities
 from manyhands.errors import TurnLost
 from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.contract import Announcement, Letter, Session, Store, Verdict, Waiting
 from manyhands.store.redis_store import RedisStore
-from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Turn, Wanted
+from manyhands.store.turns import Begin, Commit, Committed, Elsewhere, Ending, Grown, GrownText, Turn, Wanted
+from manyhands.updates import splice
 from support.redis_server import RedisServer
 from support.waiting import wait_until
 
@@ -95,7 +98,7 @@ def test_turns_of_events_accepted_after_a_browser_wanted_arrow_say_so(store: Sto
     first = store.begin("s", "one")
     assert first is not None
     assert not first.arrow
-    store.welcome("s", "c", None, arrow=True)
+    store.welcome("s", "c", None, Abilities(arrow=True))
     store.welcome("s", "other", None)
     store.accept([letter(2)])
     second = store.commit(write("one", next_token="two")).turn
@@ -803,3 +806,78 @@ def decoded(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: decoded(value) for key, value in tree.items()}
     return fields.codec.decode(tree)
+
+
+# --- texts that grow ---
+
+FULL = Abilities(add=True)
+
+
+def grow(store: Store, token: str, n: int, before: object, text: str, k: int = 1) -> Committed:
+    """Commit a text, whose update says `short` if what was added to is there, and else everything."""
+    field, base = fields.encode_path(("a",)), codec.encode(before, ("a",))
+    view = codec.encode(text, ("a",))
+    other = fields.encode_path(("b",))
+    digests = [hashlib.sha1(base).hexdigest(), hashlib.sha1(codec.encode(7, ("b",))).hexdigest()]
+    texts = [GrownText(field, digests[0], b"a=", view), GrownText(other, digests[1], b"b=", b"8")]
+    grown = Grown(HEAD, b"before ", b" after", texts)
+    return store.commit(
+        write(token, k, n=n, ops=assign(("a",), text), update=(HEAD, b"short"), grown=grown, ending=Ending.FINAL)
+    )
+
+
+def said(store: Store, seq: int) -> bytes:
+    """Give what the one update after a number says."""
+    (update,) = store.updates_since("s", seq) or ()
+    return update[len(splice((HEAD, b""), 1)) :]
+
+
+@pytest.fixture
+def growing(store: Store) -> Store:
+    """A store in whose session `a` is a text, and a field `b` something else."""
+    store.accept([letter(n) for n in range(1, 7)])
+    store.begin("s", "t1")
+    ops = [*assign(("a",), "one"), *assign(("b",), 7)]
+    store.commit(write("t1", ops=ops, update=(HEAD, TAIL), next_token="t2"))
+    return store
+
+
+def test_what_was_added_to_a_text_is_sent_where_the_text_is_there(growing: Store) -> None:
+    growing.welcome("s", "c", None, FULL)
+    assert grow(growing, "t2", 2, "one", "one two").seq == 2
+    assert said(growing, 1) == b"short"
+    assert field_of(growing, "a") == codec.encode("one two", ("a",))
+
+
+@pytest.mark.parametrize("text", ["two", "one two", "t" * 20_000])
+def test_the_whole_text_is_sent_where_another_one_is_there(growing: Store, text: str) -> None:
+    growing.welcome("s", "c", None, FULL)
+    grow(growing, "t2", 2, "another one", text)
+    assert said(growing, 1) == b"before a=" + codec.encode(text, ("a",)) + b"b=8 after"
+
+
+def test_once_a_browser_follows_that_reads_no_additions_everything_is_sent_whole(growing: Store) -> None:
+    growing.welcome("s", "c", None, FULL)
+    growing.welcome("s", "studio", None)
+    growing.begin("s", "t2")
+    grow(growing, "t2", 2, "one", "one two")
+    growing.welcome("s", "plain", None, PLAIN)
+    growing.welcome("s", "c", None, FULL)
+    growing.begin("s", "t3")
+    grow(growing, "t3", 3, "one two", "one two three")
+    assert said(growing, 2) == b"before a=" + codec.encode("one two three", ("a",)) + b"b=8 after"
+
+
+def test_a_browser_that_reads_no_additions_and_missed_some_gets_the_state(growing: Store) -> None:
+    grow(growing, "t2", 2, "one", "one two")
+    resumed = {
+        (abilities, seq): growing.welcome("s", "c", seq, abilities) for abilities in (FULL, PLAIN) for seq in (1, 2)
+    }
+    has_state = {key: welcome is not None and welcome.fields is not None for key, welcome in resumed.items()}
+    assert has_state == {(FULL, 1): False, (FULL, 2): False, (PLAIN, 1): True, (PLAIN, 2): False}
+
+
+def test_a_commit_that_is_repeated_is_not_looked_at_again(growing: Store) -> None:
+    first = grow(growing, "t2", 2, "one", "one two")
+    assert grow(growing, "t2", 2, "one", "one two").seq == first.seq == 2
+    assert said(growing, 1) == b"short"

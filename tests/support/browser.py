@@ -41,13 +41,17 @@ class Tab:
         origin: str | None = None,
         source: str | None = None,
         receive_buffer: int | None = None,
+        add: bool = False,
         hello: bool = True,
     ) -> None:
-        """`source`: the address it connects from; `receive_buffer`: bytes that its system keeps for it to read."""
+        """`source`: the address it connects from; `receive_buffer`: bytes that its system keeps for it to read.
+
+        `add`: it wants to be told of texts that grew what was added.
+        """
         self.url, self.subprotocol = url, subprotocol
         self.source, self.receive_buffer = source, receive_buffer
         self.client = client or uuid.uuid4().hex
-        self.token = token
+        self.token, self.add = token, add
         self.headers, self.origin = dict(headers or {}), origin
         self.state: dict[str, Any] = {}
         #: Of the last update seen; None before the first welcome.
@@ -113,6 +117,7 @@ class Tab:
         """Say hello, with what is known from before, and wait for the welcome."""
         before = len(self.welcomes)
         hello = {"type": "hello", "client": self.client, "session": self.token, "seq": self.seq}
+        hello |= {"add": True} if self.add else {}
         self.send({**hello, "shared": self.room_seqs} if self.room_seqs else hello)
         self.wait_for(lambda: len(self.welcomes) > before, timeout, "welcome")
         return self.welcomes[-1]
@@ -354,6 +359,7 @@ class Tab:
         expected = (self.seq or 0) + 1
         assert update["seq"] == expected, f"update {update['seq']} came where {expected} was due; {self.describe()}"
         self.seq = update["seq"]
+        assert self.add or "add" not in update, f"it was told what was added, though it can't read that: {update}"
         # As an update has no path twice, the order in which its values come does not matter.
         apply_update(self.state, {**update, "set": [[path, self._fetched(value)] for path, value in update["set"]]})
         self.updates.append(update)
@@ -370,7 +376,7 @@ class Tab:
 
 
 def apply_update(state: dict[str, Any], update: Mapping[str, Any]) -> None:
-    """Change a copy of the state as an update says: `unset` first, then `set` in order."""
+    """Change a copy of the state as an update says: `unset` first, then `set` in order, then `add`."""
     for path in update["unset"]:
         node: Any = state
         for name in path[:-1]:
@@ -384,6 +390,11 @@ def apply_update(state: dict[str, Any], update: Mapping[str, Any]) -> None:
                 node[name] = {}
             node = node[name]
         node[path[-1]] = value
+    for path, added in update.get("add", ()):
+        node = state
+        for name in path[:-1]:
+            node = node[name]
+        node[path[-1]] += added
 
 
 def _bytes_to_json(value: object) -> dict[str, str]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyhands import envelopes
+from manyhands.abilities import Abilities
 from manyhands.envelopes import CancelEvent, Event, Hello, parse
 from manyhands.errors import BadFrame
 from manyhands.letters import Context, Repeater
@@ -32,7 +33,7 @@ def test_a_first_hello_needs_only_a_client() -> None:
 
 def test_a_hello_after_a_lost_connection_names_its_session_and_the_last_update() -> None:
     assert parse({**HELLO, "session": "token", "seq": 0}) == Hello("tab", "token", 0)
-    assert parse({**HELLO, "arrow": True}) == Hello("tab", arrow=True)
+    assert parse({**HELLO, "arrow": True}) == Hello("tab", abilities=Abilities(arrow=True))
     assert parse({**HELLO, "arrow": None}) == parse({**HELLO, "arrow": False}) == Hello("tab")
 
 

@@ -26,9 +26,10 @@ from manyhands.store.turns import NOTHING, Commit, Committed, Ending, Refresh, T
 from manyhands.tracing import Span
 from manyhands.types.arrow_views import shown_as_arrow
 from manyhands.types.files import kept_apart
-from manyhands.updates import MAX_RESULT, Outcome, encode_outcome, encode_update
+from manyhands.updates import MAX_RESULT, Outcome, encode_outcome
 from manyhands.wire import Failure, Key
 from manyhands_worker.changes import Changes, encode_changes, show_size
+from manyhands_worker.growth import Texts
 from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
 from manyhands_worker.meter import OK
 from manyhands_worker.output import Output, capturing
@@ -110,7 +111,7 @@ class Run:
         self._contents: Sequence[Content] = ()
         #: The uploads that its handler was given.
         self.uploads: Sequence[bytes] = ()
-        self._k = 0
+        self._k, self._texts = 0, Texts(known.peek)
         self._errors: list[NotSerialisable] = []
         #: Computed values that failed before the latest commit.
         self._outdated: list[ComputedFailed] = []
@@ -319,14 +320,16 @@ class Run:
         # Taken one by one, since the handler may go on and note more.
         joined = [(name, joins) for name in list(self.joined) if (joins := self.joined.pop(name, None)) is not None]
         sends = outcome is not None or changes.is_visible or bool(joined)
-        parts = (changes.set_views, changes.unset, client, n, outcome, joined, changes.mail)
+        update, grown = self._texts.encode_update(changes, client, n, outcome, joined) if sends else (None, None)
+        self._texts.committed(changes.ops)
         return Commit(
             session=self.session,
             token=self.token,
             k=self._k,
             ending=ending,
             ops=changes.ops,
-            update=encode_update(*parts) if sends else None,
+            update=update,
+            grown=grown,
             client=client,
             n=n,
             outcome=encode_outcome(n, outcome) if outcome else b"",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from manyhands.abilities import Abilities
 from manyhands.errors import LargeMissing, TurnLost
 from manyhands.store.large_contract import LargeValues
 from manyhands.store.rooms import RoomStore
@@ -182,10 +183,13 @@ class Store(LargeValues, Protocol):
         """Append each letter to its session's mailbox, durably and in order, in one round trip."""
         ...
 
-    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
+    def welcome(
+        self, session: str, client: str, seq: int | None, abilities: Abilities | None = None
+    ) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session.
 
-        `arrow`: the turns of events that are accepted from now on say that a browser wants tables as Arrow.
+        `abilities`: of the browser that follows the session from now on; None where nobody will. With `arrow`, the
+        turns of events that are accepted later say so. Without `add`, these updates and all later ones are in full.
         """
         ...
 

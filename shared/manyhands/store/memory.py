@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from manyhands import fields as field_ops
+from manyhands.abilities import Abilities
 from manyhands.settings import Settings
 from manyhands.store import limits
 from manyhands.store.contract import Announcement, Fields, Letter, Overdue, Receipt, Session, Verdict, Waiting, Welcome
@@ -89,16 +90,21 @@ class MemoryStore(MemoryTurns, MemoryShelves):
             return Receipt(Verdict.ACCEPTED, n)
         return Receipt(Verdict.ACCEPTED, n, ring=ring, queue=queue)
 
-    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
+    def welcome(
+        self, session: str, client: str, seq: int | None, abilities: Abilities | None = None
+    ) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
         with self._lock:
             record = self._find(session)
             if record is None:
                 return None
             self._renew_life(record)
-            record.arrow |= arrow
+            if abilities is not None:
+                record.arrow |= abilities.arrow
+                record.plain |= not abilities.add
             mail = [*record.detached.values(), *record.mailbox]
-            updates = None if seq is None else record.updates_since(seq)
+            reads = abilities is None or abilities.add or seq is None or record.added <= seq
+            updates = None if seq is None or not reads else record.updates_since(seq)
             return Welcome(
                 session=record.session,
                 seq=record.seq,

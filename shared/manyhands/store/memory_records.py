@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from manyhands.store import limits
 from manyhands.store.contract import Session
 from manyhands.store.memory_large import Shelf
 from manyhands.store.numbering import Numbering
-from manyhands.store.turns import Committed, Wanted
+from manyhands.store.turns import Committed, Grown, Wanted
 
 
 @dataclass(slots=True)
@@ -60,6 +61,9 @@ class Record:
     rooms: dict[str, None] = field(default_factory=dict)
     #: Whether one of its browsers wants tables as Arrow.
     arrow: bool = False
+    #: Whether one of them does not read what was added to texts, and the latest update that says that.
+    plain: bool = False
+    added: int = 0
     tokens: float = 0.0
     tokens_at: int = 0
 
@@ -84,6 +88,12 @@ class Record:
         """Give the updates after a number; None when they are no longer kept."""
         missed = self.seq - seq
         return list(self.log)[len(self.log) - missed :] if 0 <= missed <= len(self.log) else None
+
+    def may_add(self, grown: Grown) -> bool:
+        """Tell whether all browsers have, and read, what is added to."""
+        return not self.plain and all(
+            hashlib.sha1(self.fields.get(one.field, b"")).hexdigest() == one.base for one in grown.texts
+        )
 
     def note_joined(self, joined: Sequence[tuple[str, bool]]) -> None:
         """Keep which rooms it joins, with True, and leaves."""

@@ -184,9 +184,13 @@ class MemoryTurns:
             missing = record.shelf.missing(value for _, _, value in commit.ops)
             if missing:
                 raise LargeMissing(commit.session, missing)
+            in_full = commit.grown is not None and not record.may_add(commit.grown)
             self._write(record, commit)
             record.note_joined(commit.joined)
-            seq = self._send(record, commit.update) if commit.update else 0
+            update = commit.grown.in_full() if commit.grown and in_full else commit.update
+            seq = self._send(record, update) if update else 0
+            if commit.grown and not in_full:
+                record.added = seq
             if commit.ending is Ending.FINAL:
                 self._remember_end(record, commit.client, commit.outcome)
                 record.cancels.discard((commit.client, commit.n))

@@ -9,6 +9,7 @@ import msgpack
 from redis import exceptions as errors
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
+from manyhands.abilities import Abilities
 from manyhands.errors import LargeMissing, StoreRefused, TurnLost, Unavailable
 from manyhands.keys import PARTITIONS, Keys
 from manyhands.settings import Settings
@@ -102,9 +103,12 @@ class RedisStore(RedisLarge):
         attempts = 1 if any(one.n is None for one in letters) else ATTEMPTS
         return [replies.read_receipt(answer) for answer in self._pipeline(calls, attempts)]
 
-    def welcome(self, session: str, client: str, seq: int | None, *, arrow: bool = False) -> Welcome | None:
+    def welcome(
+        self, session: str, client: str, seq: int | None, abilities: Abilities | None = None
+    ) -> Welcome | None:
         """Read what a browser needs; None for an unknown or expired session."""
-        answer = self._run("welcome", session, client, "" if seq is None else seq, int(arrow))
+        arrow, plain = (int(abilities.arrow), int(not abilities.add)) if abilities else (0, 0)
+        answer = self._run("welcome", session, client, "" if seq is None else seq, arrow, plain)
         if answer is None:
             return None
         number, defaults, version, info, highest, pending, ended, updates, fields, rooms = answer

@@ -135,5 +135,18 @@ def commit_arguments(commit: Commit, channel: str) -> tuple[bytes | str | int, .
         *(commit.next_token or "", commit.version, near, commit.ahead, *BOUNDS),
         " ".join(f"{'+' if joins else '-'}{name}" for name, joins in commit.joined),
         pack_wanted(commit.wanted),
+        _pack_grown(commit),
         *(part for op in commit.ops for part in op),
     )
+
+
+def _pack_grown(commit: Commit) -> bytes:
+    """Pack the update in full. For a view that is also written to the state, the number of its op stands."""
+    if commit.grown is None:
+        return b""
+    grown = commit.grown
+    numbers = {(field, value): number for number, (_, field, value) in enumerate(commit.ops, 1)}
+    parts: list[bytes | str | int] = [grown.head, grown.before, grown.after]
+    for one in grown.texts:
+        parts += (one.field, one.base, one.name, numbers.get((one.field, one.view), one.view))
+    return cast("bytes", msgpack.packb(parts, use_bin_type=False))

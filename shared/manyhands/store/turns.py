@@ -101,6 +101,34 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class GrownText:
+    """A text of which an update says only what was added to it."""
+
+    field: bytes
+    #: The SHA-1, in hex, of the field as it was: this is what was added to.
+    base: str
+    #: Of the update in full, what names the text, and its view.
+    name: bytes
+    view: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """An update in full: for when a text is no longer what the run has added to, or a browser does not read `add`."""
+
+    head: bytes
+    #: What comes between `seq` and the texts, and after these.
+    before: bytes
+    after: bytes
+    texts: Sequence[GrownText]
+
+    def in_full(self) -> tuple[bytes, bytes]:
+        """Join it, as the parts before and after its `seq`."""
+        texts = b"".join(one.name + one.view for one in self.texts)
+        return self.head, self.before + texts + self.after
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One atomic write of a run."""
 
@@ -113,6 +141,8 @@ class Commit:
     ops: Sequence[tuple[str, bytes, bytes]] = ()
     #: The encoded update around the place where the store writes `seq`; None: nothing is sent.
     update: tuple[bytes, bytes] | None = None
+    #: Set where the update says of texts only what was added; the store sends it in full where it has to.
+    grown: Grown | None = None
     #: Of a final commit: the encoded outcome that `welcome` gives, or `b""` when it is too large to keep.
     client: str = ""
     n: int = 0

@@ -10,7 +10,7 @@ import zlib
 
 import manyhands as mh
 
-mh.init_state({"events": [], "progress": {}, "finished": {}})
+mh.init_state({"events": [], "progress": {}, "finished": {}, "said": {}})
 
 # Lines of one `write` to a file opened for appending never mix, however many processes write.
 _trace = os.open(os.environ.get("CHAOS_TRACE", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -48,18 +48,22 @@ def slow(state, payload, session):
 def long(state, payload, session):
     """Runs far beyond its turn, and assigns only below keys of its own."""
     _note("began", payload, session)
+    state["said"][_name(payload)] = ""
     for number in range(round(payload[2] / ROUND)):
         time.sleep(ROUND)
         state["progress"][_name(payload)] = number
+        state["said"][_name(payload)] += f"round {number}, "
     state["finished"][_name(payload)] = True
     _note("did", payload, session)
 
 
 async def long_async(state, payload, session):
     _note("began", payload, session)
+    state["said"][_name(payload)] = ""
     for number in range(round(payload[2] / ROUND)):
         await asyncio.sleep(ROUND)
         state["progress"][_name(payload)] = number
+        state["said"][_name(payload)] += f"round {number}, "
     state["finished"][_name(payload)] = True
     _note("did", payload, session)
 

@@ -233,3 +233,27 @@ def count_naps():
 
 async def tell_naps():
     _told.set()
+
+
+async def speak(state, payload):
+    """Adds words to a text, one after another: `[path, words, seconds between two]`."""
+    path, words, pause = payload
+    node = _node_at(state, path)
+    for word in words:
+        node[path[-1]] = (node[path[-1]] or "") + word
+        await asyncio.sleep(pause)
+
+
+def say(state, payload):
+    """Adds one word: `[path, word]`."""
+    path, word = payload
+    node = _node_at(state, path)
+    node[path[-1]] = (node[path[-1]] or "") + word
+
+
+def _node_at(state, path):
+    for name in path[:-1]:
+        if state[name] is None:
+            state[name] = {}
+        state = state[name]
+    return state

@@ -10,7 +10,8 @@
 --               (rate limit), floor (ver from which `touched` is complete), renew (ms when lives are renewed next),
 --               loose (detached runs), asked (1 while `cancels` is not empty), bytes (of all fields and their values), many
 --               (1 while `index` is kept), rooms (names of those it has joined), arrow (1 once a browser wanted tables as
---               Arrow), and per client 'c:' client ->
+--               Arrow), plain (1 once a browser followed that does not read what was added to texts), added (seq of the latest
+--               update that says such), and per client 'c:' client ->
 --               'highest floor lo-hi lo-hi ...', the open gaps below the highest n
 --   2 state     hash: encoded path -> stored value or marker (see fields.py)
 --   3 mailbox   list of letters: 1 byte runs that were lost, 8 bytes n, 1 byte length of queue, 2 bytes length of client,

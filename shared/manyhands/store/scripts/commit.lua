@@ -5,18 +5,18 @@
 --       caller has after this commit, 15 queue and channel of the worker for whom the next event may be rung directly,
 --       or '', 16 letters of the mailbox that the caller has beyond this one, 17 entries and 18 bytes of the log,
 --       19 outcomes kept, 20 paths remembered for detached runs, 21 rooms that the session joins and leaves (see
---       _joined.lua), 22 what the caller wants of a large state if others have changed it (see _fields.lua), then per op:
---       kind, field, value (see fields.py)
+--       _joined.lua), 22 what the caller wants of a large state if others have changed it (see _fields.lua), 23 the update in full (see
+--       _grown.lua) or '', then per op: kind, field, value (see fields.py)
 -- Returns {seq or 0, version, ms of the ring or '', queue to ring or the next turn}, or {'lost'} when the run was given up.
 --   Of a next turn whose letter the caller has, it gives {fence, 1 if it is to be cancelled}
 --   {'missing', digest, ...} where it refers to large values that are not here; then it has written nothing.
--- With: _letters _turns _fields _begin _updates _large _writes _joined
+-- With: _letters _turns _fields _begin _updates _large _writes _joined _grown
 
-local FIRST_OP = 23
+local FIRST_OP = 24
 local token, k, ending = ARGV[4], ARGV[5], ARGV[6]
 local client, n, next_token, known = ARGV[10], ARGV[11], ARGV[13], ARGV[14]
 local meta = call('HMGET', META, 'run', 'last', 'ver', 'rung', 'renew', 'loose', 'asked', 'seq', 'logged', 'fence',
-  'near', 'bytes', 'many', 'arrow')
+  'near', 'bytes', 'many', 'arrow', 'plain')
 if not meta[1] then
   call('ZREM', LEASES, lease_of(token))
   return {'lost'}
@@ -56,6 +56,12 @@ if not in_turn and ending == 'detach' then return {0, meta[3], ''} end
 local missing = missing_references(FIRST_OP)
 if #missing > 1 then return missing end
 
+local head, tail, adds = ARGV[7], ARGV[8], ARGV[23] ~= ''
+if adds and (meta[15] or not are_bases_there(ARGV[23])) then
+  head, tail = spell_out(ARGV[23], FIRST_OP)
+  adds = false
+end
+
 local version = meta[3]
 local some_detached = meta[6] and meta[6] ~= '0'
 if #ARGV >= FIRST_OP then
@@ -69,9 +75,10 @@ end
 
 if ARGV[21] ~= '' then note_joined(ARGV[21]) end
 local seq, logged = 0, meta[9]
-if ARGV[7] ~= '' then
+if head ~= '' then
   seq = tonumber(meta[8]) + 1
-  logged = send(seq, ARGV[7], ARGV[8], ARGV[9], tonumber(logged), tonumber(ARGV[17]), tonumber(ARGV[18]))
+  logged = send(seq, head, tail, ARGV[9], tonumber(logged), tonumber(ARGV[17]), tonumber(ARGV[18]))
+  if adds then call('HSET', META, 'added', whole(seq)) end
 end
 if ending == 'final' then
   remember_end(client, ARGV[12], tonumber(ARGV[19]))
