@@ -11,6 +11,7 @@ A comment before a ```python block, which nobody sees who reads the page, says w
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
@@ -34,6 +35,7 @@ from manyhands.state_nodes import Node
 from manyhands.state_root import StateRoot
 from manyhands_worker.changes import encode_changes
 from manyhands_worker.loader import LoadedApp, load
+from support.event_loop import run
 
 REPOSITORY = Path(__file__).parents[2]
 CLIENT = REPOSITORY / "gateway" / "manyhands_gateway" / "static" / "client"
@@ -125,7 +127,9 @@ def load_snippet(snippet: Snippet, directory: Path) -> LoadedApp:
 def in_rooms(call: Callable[[], object]) -> None:
     """Call something as a handler whose rooms are all empty."""
     current_rooms.set(EmptyRooms())
-    call()
+    made = call()
+    if inspect.iscoroutine(made):
+        run(made)
 
 
 def fire(app: LoadedApp, fired: Fired) -> Any:
