@@ -7,10 +7,11 @@ import json
 import pytest
 
 from manyhands import envelopes
+from manyhands.abilities import Abilities
 from manyhands.keys import Keys
 from manyhands.settings import Settings
-from manyhands.updates import Outcome, encode_update, splice
-from manyhands.wire import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from manyhands.updates import Growth, Outcome, encode_growth, encode_update, splice
+from manyhands.wire import SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, Close
 from manyhands_gateway import delivery as delivery_module
 from manyhands_gateway import hub as hub_module
 from manyhands_gateway.connection import Connection
@@ -84,3 +85,13 @@ def test_without_json_connections_nothing_is_transcoded(monkeypatch: pytest.Monk
 def test_a_receipt_is_the_envelope_with_its_number(n: int, subprotocol: str) -> None:
     frame = accepted_frame(n, subprotocol)
     assert frame == data_frame(encode_frame(envelopes.accepted(n), subprotocol), subprotocol)
+
+
+def test_a_browser_that_reads_no_additions_is_sent_away_to_get_the_whole_state() -> None:
+    growth = Growth(("a",), b"f", "digest", b"\xa2ab", b"\xa1b")
+    short, _ = encode_growth([growth], [], [], "c", 1, Outcome(ok=True))
+    hub, (able, other) = crowd([SUBPROTOCOL_JSON, SUBPROTOCOL_JSON])
+    able.abilities = Abilities(add=True)
+    hub.received(CHANNEL, splice(short, 1))
+    assert (able.seq, able.code) == (1, None)
+    assert (other.seq, other.code) == (0, Close.SLOW_CONSUMER)

@@ -157,3 +157,10 @@ def test_the_envelopes_that_we_send_have_the_fields_of_the_protocol() -> None:
     assert envelopes.welcome("t", resumed=False, seq=0, n=0, pending=(2,)) == {
         "type": "welcome", "session": "t", "resumed": False, "seq": 0, "n": 0, "pending": [2],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["arrow", "add"])
+def test_what_a_hello_says_of_abilities_is_true_or_false(word: str) -> None:
+    assert parse({**HELLO, word: True}) == Hello("tab", abilities=Abilities(**{word: True}))
+    with pytest.raises(BadFrame, match=f"`{word}` is true or false"):
+        parse({**HELLO, word: 1})

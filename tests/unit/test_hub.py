@@ -8,6 +8,7 @@ import gevent
 import pytest
 from gevent.event import Event as Signal
 
+from manyhands.abilities import Abilities
 from manyhands.errors import Unavailable
 from manyhands.keys import Keys
 from manyhands.settings import Settings
@@ -40,7 +41,7 @@ class Store:
         return self.log[-1]
 
     def greet(
-        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, arrow: bool
+        self, session: str, client: str, seq: int | None, *, resumed: bool, secret: bool, abilities: Abilities
     ) -> Greeting | None:
         head = len(self.log)
         self.let.wait()
