@@ -11,7 +11,7 @@ from manyhands.declared import PLAIN, Declared
 from manyhands.errors import ComputedFailed, DamagedValue, Unavailable
 from manyhands.fields import Tree, Whole
 from manyhands.known_fields import KnownFields
-from manyhands.mail import Outgoing
+from manyhands.mail import Outgoing, Piece
 from manyhands.mutations import Mutation
 from manyhands.paths import Path, decode_path
 from manyhands.reactions import Live
@@ -56,18 +56,25 @@ class StateRoot:
         """Let the handler ask things of the page. `most`: bytes of files between two commits."""
         self._shared.mail = Outgoing(most)
 
-    def encode_mail(self, url_of: Callable[[File], str]) -> list[bytes]:
-        """Take what the page was asked for since the last time. `url_of` publishes a file; may raise `Unavailable`."""
+    def take_mail(self) -> list[Piece]:
+        """Take what the page was asked for since the last time.
+
+        Called before `take`: so what was assigned before it was asked for goes along at the latest.
+        """
         mail = self._shared.mail
         if not mail:
             return []
         with self._shared.lock:
-            taken = mail.take()
+            return mail.take()
+
+    def encode_mail(self, taken: list[Piece], url_of: Callable[[File], str]) -> list[bytes]:
+        """Encode what was taken. `url_of` publishes a file; where it raises `Unavailable`, all is as if not taken."""
         try:
             return [piece.encode(url_of) for piece in taken]
         except Unavailable:
             with self._shared.lock:
-                mail.put_back(taken)
+                if self._shared.mail is not None:
+                    self._shared.mail.put_back(taken)
             raise
 
     def pending(self) -> bool:

@@ -31,7 +31,7 @@ def url_of(file: File) -> str:
 
 
 def mail_of(root: StateRoot) -> list[dict[str, Any]]:
-    return [msgpack.unpackb(piece) for piece in root.encode_mail(url_of)]
+    return [msgpack.unpackb(piece) for piece in root.encode_mail(root.take_mail(), url_of)]
 
 
 Call = Callable[[State], None]
@@ -186,7 +186,7 @@ def test_a_schema_that_declares_a_field_of_such_a_name_is_refused() -> None:
 def test_updates_carry_mail_whether_they_are_partial_or_final() -> None:
     root = make_root()
     root.state.set_page("a")
-    mail = root.encode_mail(url_of)
+    mail = root.encode_mail(root.take_mail(), url_of)
     for outcome in (None, Outcome(ok=True, mail=mail)):
         update = msgpack.unpackb(splice(encode_update([], [], "c", 1, outcome, mail=mail), 1))
         assert update["mail"] == [{"type": "set_page", "page": "a", "own": True}]
@@ -195,7 +195,7 @@ def test_updates_carry_mail_whether_they_are_partial_or_final() -> None:
 def test_an_outcome_that_is_kept_for_later_leaves_out_mail_that_is_too_much() -> None:
     root = make_root()
     root.state.add_notification("info", "a", "x" * 10_000)
-    mail = root.encode_mail(url_of)
+    mail = root.encode_mail(root.take_mail(), url_of)
     kept = msgpack.unpackb(encode_outcome(1, Outcome(ok=True, mail=mail)))
     assert kept["mail"][0]["title"] == "a"
     less = msgpack.unpackb(encode_outcome(1, Outcome(ok=True, result=b"\x07", mail=mail * 2)))
@@ -213,7 +213,7 @@ def test_a_download_that_could_not_be_published_stays_before_what_was_asked_for_
         raise Unavailable("Redis", "gone")
 
     with pytest.raises(Unavailable):
-        root.encode_mail(away)
+        root.encode_mail(root.take_mail(), away)
     with pytest.raises(AppError, match="MANYHANDS_MAX_VALUE"):
         root.state.file_download(b"x" * 300, "a.txt")
     assert [one["type"] for one in mail_of(root)] == ["set_page", "file_download", "set_page"]

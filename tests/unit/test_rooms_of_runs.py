@@ -15,6 +15,7 @@ import pytest
 
 from manyhands import keys
 from manyhands.branches import Defaults
+from manyhands.errors import StoreRefused
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body, encode_body
 from manyhands.rooms import SharedState
@@ -27,8 +28,8 @@ from manyhands.store.turns import Ending, Turn
 from manyhands_worker.large_values import LargeValues
 from manyhands_worker.parts import Parts
 from manyhands_worker.reading import Reading
-from manyhands_worker.room_commits import RoomsOfRun
-from manyhands_worker.run import Run
+from manyhands_worker.room_commits import RoomsOfRun, flush_rooms
+from manyhands_worker.run import Phase, Run
 from manyhands_worker.running import Running
 from manyhands_worker.waits import Waits
 from support.event_loop import run as run_coroutine
@@ -223,3 +224,23 @@ def test_defaults_that_can_not_be_assigned_leave_the_room_to_others(worker: Work
     with pytest.raises(TypeError):
         rooms.room("r", {1: 2}).node()  # type: ignore[dict-item]
     assert worker.holder == ""
+
+
+def test_a_large_value_that_redis_refuses_holds_up_no_other_runs_updates(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rooms = [worker.begin("s"), worker.begin("other")]
+    for one, name in zip(rooms, "br", strict=True):
+        one.room(name, None).node()
+        assert one.settle(Ending.DETACH)
+        one._run.phase = Phase.DETACHED
+    SharedState(rooms[0].room("b", None))["x"] = "x" * 100_000
+    SharedState(rooms[1].room("r", None))["x"] = 1
+
+    def refuse(*_: object) -> bool:
+        raise StoreRefused("Redis", "OOM")
+
+    monkeypatch.setattr(worker.store, "hold", refuse)
+    flush_rooms(worker.store, [one._run for one in rooms])
+    assert rooms[0]._run.phase is Phase.LOST
+    assert worker.read() == {"x": 1}

@@ -9,15 +9,16 @@ from typing import Any, cast
 import pytest
 
 from manyhands.branches import Defaults
-from manyhands.errors import DamagedValue, LargeMissing, TurnLost, Unavailable, UploadMissing
+from manyhands.errors import DamagedValue, LargeMissing, StoreRefused, TurnLost, Unavailable, UploadMissing
 from manyhands.fields import encode_path
 from manyhands.known_fields import KnownFields
 from manyhands.letters import Body, encode_body
+from manyhands.mutations import Mutation
 from manyhands.references import CHUNK, DIGEST, Content, is_reference, read_reference
 from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Session
 from manyhands.store.memory import MemoryStore
-from manyhands.store.turns import Committed, Turn
+from manyhands.store.turns import Committed, Ending, Turn
 from manyhands_worker.delivery import deliver
 from manyhands_worker.large_values import LargeValues
 from manyhands_worker.parts import Parts
@@ -87,6 +88,16 @@ class Worker:
     def lose_contents(self) -> None:
         """Let the store forget every large value."""
         self.store._records["s"].shelf.held.clear()
+
+
+def sent(run: Run) -> bytes:
+    """Give what a partial commit sends, and take it for answered."""
+    with run.lock:
+        commit = run.prepare(Ending.PARTIAL)
+        assert commit is not None
+        assert commit.update is not None
+        run.answered(commit, Committed(1, 1))
+    return b"".join(commit.update)
 
 
 def test_what_was_assigned_here_is_not_fetched() -> None:
@@ -169,6 +180,40 @@ def test_what_is_stowed_early_is_part_of_the_commit() -> None:
     with run.lock:
         commit = run.finish(Ended(), None)
     assert [op[1] for op in commit.ops] == [encode_path(("a",)), encode_path(("b",))]
+
+
+def test_mail_never_goes_out_before_what_was_assigned_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Worker().begin()
+    take = run.root.take
+
+    def take_while_the_handler_runs(*, goes_on: bool) -> list[Mutation]:
+        taken = take(goes_on=goes_on)
+        monkeypatch.undo()
+        run.root.state["x"] = 1
+        run.root.state.set_page("of x")
+        return taken
+
+    run.root.state["before"] = 0
+    monkeypatch.setattr(run.root, "take", take_while_the_handler_runs)
+    assert b"of x" not in sent(run)
+    assert b"of x" in (last := sent(run))
+    assert b"\x91\xa1x" in last
+
+
+def test_a_download_that_redis_refuses_takes_no_assignment_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker()
+    run = worker.begin()
+    run.root.state["x"] = 1
+    run.root.state.file_download(b"x" * 5000, "a.txt")
+
+    def refuse(*_: object) -> bool:
+        raise StoreRefused("Redis", "OOM")
+
+    with monkeypatch.context() as patch, run.lock:
+        patch.setattr(worker.store, "hold", refuse)
+        with pytest.raises(StoreRefused):
+            run.prepare(Ending.PARTIAL)
+    assert b"\x91\xa1x" in sent(run)
 
 
 def test_equal_values_are_written_once() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextvars import Token
 from typing import TYPE_CHECKING, Any
 
-from manyhands.errors import RoomMisused, StoreRefused, Unavailable
+from manyhands.errors import DamagedValue, RoomMisused, StoreRefused, Unavailable
 from manyhands.rooms import Rooms, current_rooms
 from manyhands.store.contract import Store
 from manyhands.store.rooms import RoomAnswer, RoomCommit
@@ -152,14 +152,23 @@ def settle_rooms(run: Run, ending: Ending) -> bool:
 
 def flush_rooms(store: Store, runs: Iterable[Run]) -> None:
     """Commit what detached runs have assigned in rooms. Call with their locks held. Raises `Unavailable`."""
-    prepared = [
-        (run, pair) for run in runs if run.rooms is not None and run.phase is Phase.DETACHED
-        for pair in run.rooms.prepare_between()
-    ]  # fmt: skip
+    prepared = [(run, pair) for run in runs for pair in _prepare_between(run)]
     if prepared:
         answers = store.rooms.commit_all([commit for _, (_, commit) in prepared])
         for (run, pair), answer in zip(prepared, answers, strict=True):
             _note_answers(run, [pair], [answer])
+
+
+def _prepare_between(run: Run) -> list[tuple[RoomOfRun, RoomCommit]]:
+    if run.rooms is None or run.phase is not Phase.DETACHED:
+        return []
+    try:
+        return run.rooms.prepare_between()
+    except StoreRefused as error:
+        # It would be refused again and again, and hold up the updates of all others.
+        log.error("%s | can't be committed to its rooms: %s", run.output.source, error)
+        run.lose()
+        return []
 
 
 def refresh_rooms(store: Store, runs: Iterable[Run]) -> None:
@@ -172,9 +181,13 @@ def refresh_rooms(store: Store, runs: Iterable[Run]) -> None:
         for (run, room), answer in zip(
             beside, store.refresh_all([(room.id, room.version) for _, room in beside]), strict=True
         ):
-            if answer is not None:
+            if answer is None:
+                continue
+            try:
                 with run.lock:
                     room.refresh(answer)
+            except DamagedValue as error:
+                log.error("%s | can't be shown what others changed: %s", run.output.source, error)
 
 
 def renew_rooms(store: Store, runs: Iterable[Run]) -> None:

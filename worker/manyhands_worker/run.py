@@ -268,18 +268,19 @@ class Run:
                 self._encode()
 
     def _encode(self, *, goes_on: bool = False) -> None:
+        mail = self.root.take_mail()
         if self.must_compute:
             with capturing(self.output):
                 mutations, self._outdated = self.root.take_settled(goes_on=goes_on)
         else:
             mutations = self.root.take(goes_on=goes_on)
-        self._encoded.mail += self.root.encode_mail(self._values.publish)
-        if mutations:
-            try:
+        try:
+            self._encoded.mail += self.root.encode_mail(mail, self._values.publish)
+            if mutations:
                 self._encode_mutations(mutations)
-            except Unavailable:
-                self.root.put_back(mutations)
-                raise
+        except Unavailable:
+            self.root.put_back(mutations)
+            raise
 
     def _encode_mutations(self, mutations: Sequence[Mutation]) -> None:
         with self.showing(), kept_apart():
