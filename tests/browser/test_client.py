@@ -40,7 +40,7 @@ def test_it_says_hello_without_a_session_and_shows_the_state_it_is_given(page: P
     expect(page.locator("html")).to_have_attribute("data-mh-status", "connecting")
     hello = gateway.welcome(page, state={"counter": 3, "user": {"name": "<i>Bob</i>"}})
 
-    assert set(hello) == {"type", "client"}
+    assert set(hello) == {"type", "client", "add"}
     assert len(hello["client"]) == 32
     expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
     expect(page.locator("#counter")).to_have_text("3")
@@ -129,7 +129,7 @@ def test_a_session_that_is_gone_is_forgotten_and_a_new_one_begun(page: Page, gat
     gateway.sockets[-1].close(code=4001, reason="expired")
     hello = gateway.welcome(page, session="token-2", state={"counter": 0})
 
-    assert set(hello) == {"type", "client"}
+    assert set(hello) == {"type", "client", "add"}
     expect(page.locator("#counter")).to_have_text("0")
     assert page.evaluate("localStorage['manyhands.session']") == "token-2"
 
@@ -145,7 +145,7 @@ def test_a_session_that_another_tab_has_begun_is_entered_from_its_beginning(page
         hello = gateway.welcome(page, session="token-2", seq=2, state={"counter": 2})
     gateway.update(3, (["counter"], 3))
 
-    assert hello == {"type": "hello", "client": first["client"], "session": "token-2"}
+    assert hello == {"type": "hello", "client": first["client"], "add": True, "session": "token-2"}
     event = gateway.take(page, "event")
     assert (event["n"], event["handler"]) == (1, "later"), "what was never sent goes to the new session"
     expect(page.locator("#counter")).to_have_text("3")

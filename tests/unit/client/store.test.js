@@ -144,3 +144,38 @@ test("what nobody has read since is changed in place, so that many changes of a 
   assert.ok(performance.now() - started < 5000);
   assert.equal(Object.keys(mine).length, 3);
 });
+
+test("what was added to a text is put behind it, after what was set", () => {
+  const { store, called, watch } = begin({ a: { b: "one" }, text: "old", ["__proto__"]: "p" });
+  watch("a.b");
+  assert.equal(store.apply({ seq: 1, set: [[["text"], ""]], add: [[["text"], "x"], [["a", "b"], " two"], [["__proto__"], "q"]] }), true);
+  assert.deepEqual([store.data.text, store.data.a.b, store.read(["__proto__"])], ["x", "one two", "pq"]);
+  assert.deepEqual(called, ["a.b"]);
+});
+
+test("what was added to something else than a text is not shown, and a whole state is asked for", () => {
+  for (const state of [{}, { a: null }, { a: 1 }, { a: ["x"] }, { a: { b: "x" } }]) {
+    const { store } = begin(state);
+    assert.equal(store.apply({ seq: 1, add: [[["a"], "more"]] }), false);
+    assert.deepEqual([store.data, store.seq], [state, null]);
+    assert.equal(store.apply({ seq: 2, set: [[["a"], "late"]] }), true);
+    assert.deepEqual(store.data, state);
+  }
+});
+
+test("what was added is put behind what the server has, whatever the user has typed meanwhile", () => {
+  const { store } = begin({ a: "server", b: "server" });
+  store.show(["a"], "typ");
+  store.show(["a"], "typed");
+  store.show(["b"], "typed");
+  store.apply({ seq: 1, set: [[["b"], "assigned"]] });
+  store.apply({ seq: 2, add: [[["a"], "!"], [["b"], "!"]] });
+  assert.deepEqual(store.data, { a: "server!", b: "assigned!" });
+});
+
+test("what was added to a large text that has not come yet is not put behind an older one", () => {
+  const { store } = begin({ a: "old" });
+  store.apply({ seq: 1, set: [[["a"], blob("/1")]] });
+  assert.equal(store.apply({ seq: 2, add: [[["a"], "more"]] }), false);
+  assert.equal(store.data.a, "old");
+});

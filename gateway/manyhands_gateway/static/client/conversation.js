@@ -95,7 +95,7 @@ export class Conversation {
     this.#token = stored;
     const { own: { seq }, seqs } = this.states;
     const known = stored ? { session: stored, ...(seq !== null && { seq }), ...(seqs && { shared: seqs }) } : {};
-    this.connection.send({ type: Type.HELLO, client: this.client, ...known });
+    this.connection.send({ type: Type.HELLO, client: this.client, add: true, ...known });
   }
 
   /**
@@ -214,7 +214,7 @@ export class Conversation {
   #update(envelope) {
     const store = envelope.shared === undefined ? this.states.own : this.states.room(envelope.shared);
     const { seq } = store;
-    if (!store.apply(envelope)) return this.connection.resume(); // a gap: go on from what was seen
+    if (!store.apply(envelope)) return this.connection.resume(); // go on from what was seen
     if (store !== this.states.own || store.seq === seq) return;
     const { client, n } = envelope.event ?? {};
     const own = client === this.client;

@@ -20,6 +20,8 @@ export class Store {
   /** The last update applied; null until there is a state. @type {number | null} */
   seq = null;
   #root = newNode();
+  /** What the server has where something else is shown. @type {{path: Path, value: any}[]} */
+  #shown = [];
   /** Large values on their way. @type {Set<Waiting>} */
   #waiting = new Set();
   #fetch;
@@ -40,9 +42,8 @@ export class Store {
     this.#assign([], state);
   }
 
-  /** Apply an update; false where one before it is missing. @param {Dict} envelope */
-  apply(envelope) {
-    const { seq, state } = envelope;
+  /** Apply an update; false where it does not follow from what is here. @param {Dict} envelope */
+  apply({ seq, state, unset = [], set = [], add = [] }) {
     if (state !== undefined) {
       // Of a room: a whole state for a session that has joined it, null for one that has left.
       this.replace(state ?? {}, state && seq);
@@ -51,13 +52,17 @@ export class Store {
     if (this.seq === null || seq <= this.seq) return true;
     if (seq !== this.seq + 1) return false;
     this.seq = seq;
-    for (const path of envelope.unset ?? []) this.#assign(path, undefined);
-    for (const [path, value] of envelope.set ?? []) this.#assign(path, value);
-    return true;
+    for (const path of unset) this.#assign(path, undefined);
+    for (const [path, value] of set) this.#assign(path, value);
+    if (add.every((/** @type {[Path, string]} */ [path, more]) => this.#grow(path, more))) return true;
+    // Here is another state than the server's: only a whole one helps.
+    this.seq = null;
+    return false;
   }
 
   /** Show a value before the server has it. @param {Path} path @param {unknown} value */
   show(path, value) {
+    if (!this.#shown.some((one) => isSame(one.path, path))) this.#shown.push({ path, value: this.read(path) });
     this.#write(path, value);
   }
 
@@ -93,8 +98,17 @@ export class Store {
     };
   }
 
+  /** Take what was added to a text; false where there is none. @param {Path} path @param {string} more @returns {boolean} */
+  #grow(path, more) {
+    const { value } = this.#shown.find((one) => isSame(one.path, path)) ?? { value: read(this.#data, path) };
+    if (typeof value !== "string" || [...this.#waiting].some((one) => covers(one.path, path))) return false;
+    this.#assign(path, value + more);
+    return true;
+  }
+
   /** Take an assignment; undefined removes. @param {Path} path @param {unknown} value */
   #assign(path, value) {
+    this.#shown = this.#shown.filter((one) => !covers(path, one.path));
     for (const one of this.#waiting) {
       if (covers(path, one.path)) this.#waiting.delete(one); // the newer assignment wins
       else if (covers(one.path, path)) return void one.later.push(() => this.#assign(path, value));
@@ -185,6 +199,9 @@ export class Store {
     for (const below of node.below.values()) this.#touchBelow(below);
   }
 }
+
+/** @param {Path} one @param {Path} other */
+const isSame = (one, other) => covers(one, other) && covers(other, one);
 
 /** @param {unknown} value @returns {boolean} */
 function hasReference(value) {
