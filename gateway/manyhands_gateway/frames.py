@@ -20,7 +20,15 @@ import msgpack
 from manyhands import codec
 from manyhands.envelopes import show
 from manyhands.errors import BadFrame
-from manyhands.wire import BYTES_KEY, MAX_NESTING, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK
+from manyhands.wire import (
+    BYTES_KEY,
+    MAX_NESTING,
+    MAX_SAFE_INTEGER,
+    SUBPROTOCOL_JSON,
+    SUBPROTOCOL_MSGPACK,
+    Key,
+    Type,
+)
 
 SUBPROTOCOLS = (SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK)
 
@@ -36,6 +44,9 @@ MAX_ELEMENTS = 1_000_000
 _COUNTED = 64 * 1024
 
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes})
+#: Bytes at the beginning of a frame in which the number of an event stands, if it can be told without the rest.
+_HEAD = 64
+_NUMBERED = re.compile(rf'\s*{{\s*"{Key.TYPE}"\s*:\s*"{Type.EVENT}"\s*,\s*"{Key.N}"\s*:\s*(\d+)\s*[,}}]', re.ASCII)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
@@ -51,6 +62,19 @@ def decode_frame(data: str | bytes, subprotocol: str, max_nesting: int = MAX_NES
     except (RecursionError, msgpack.StackError):
         raise BadFrame(f"the frame is nested too deeply; at most {max_nesting} levels") from None
     return value
+
+
+def number_of(data: str | bytes) -> int | None:
+    """Give the number of an event whose frame can't be decoded, where it begins with `type` and `n` as clients' do.
+
+    Without it nobody could tell which event was refused, and it would be sent again and again.
+    """
+    if isinstance(data, str):
+        found = _NUMBERED.match(data[:_HEAD])
+        n: Any = int(found[1]) if found else None
+    else:
+        n = _packed_number(data[:_HEAD])
+    return n if type(n) is int and 0 < n <= MAX_SAFE_INTEGER else None
 
 
 def encode_frame(envelope: object, subprotocol: str) -> bytes:
@@ -203,6 +227,17 @@ def _decode_msgpack(data: bytes) -> Any:
         if len(data) > MAX_ELEMENTS and "exceeds max_" in str(error):
             raise _too_much() from None
         raise BadFrame(f"the frame is not msgpack: {error}") from None
+
+
+def _packed_number(head: bytes) -> Any:
+    unpacker = msgpack.Unpacker(max_buffer_size=_HEAD)
+    unpacker.feed(head)
+    try:
+        unpacker.read_map_header()
+        first = [unpacker.unpack() for _ in range(3)]
+        return unpacker.unpack() if first == [Key.TYPE, Type.EVENT, Key.N] else None
+    except (ValueError, msgpack.UnpackException, TypeError):
+        return None
 
 
 def _skim(data: bytes) -> None:

@@ -12,7 +12,7 @@ from manyhands.envelopes import CancelEvent, Event, Hello, parse
 from manyhands.errors import BadFrame, NotSerialisable
 from manyhands.letters import Body, encode_body
 from manyhands.wire import Rejection
-from manyhands_gateway.frames import decode_frame
+from manyhands_gateway.frames import decode_frame, number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Protocol:
         try:
             envelope = parse(decode_frame(frame, self._subprotocol, self._max_nesting))
         except BadFrame as error:
-            return self._break(error)
+            return self._break(error, frame)
         match envelope:
             case Hello() as hello if self.phase is Phase.HELLO:
                 self.phase = Phase.OPEN
@@ -110,10 +110,11 @@ class Protocol:
         """Ignore what still comes."""
         self.phase = Phase.CLOSED
 
-    def _break(self, error: BadFrame) -> Sequence[Action]:
+    def _break(self, error: BadFrame, frame: str | bytes) -> Sequence[Action]:
         if self.phase is Phase.HELLO:
             return self._close(error.message)
-        return [Reject(error.n, Rejection.BAD_FRAME, error.message)]
+        n = number_of(frame) if error.n is None else error.n
+        return [Reject(n, Rejection.BAD_FRAME, error.message)]
 
     def _close(self, reason: str) -> Sequence[Action]:
         self.phase = Phase.CLOSED

@@ -147,3 +147,30 @@ def test_a_huge_number_is_a_payload_like_any_other(browser: Browser) -> None:
         action = browser.fire(payload=10**40)
         assert isinstance(action, Accept)
         assert decode_body(action.body).payload == 10**40
+
+
+def test_an_event_whose_frame_cant_be_decoded_is_rejected_by_its_number(browser: Browser) -> None:
+    deep: Any = []
+    for _ in range(150):
+        deep = [deep]
+    (action,) = browser.send({"type": "event", "n": 2**53 - 1, "handler": "h", "payload": deep})
+    assert isinstance(action, Reject)
+    assert (action.n, action.code) == (2**53 - 1, Rejection.BAD_FRAME)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"type":"event","n":0,', '{"type":"event","n":-1,', '{"type":"event","n":1.5,', '{"type":"event","n":true,',
+        '{"type":"event","n":9007199254740992,', '{"type":"event","n":1',
+        '{"type":"cancel","n":1,', '["type"', "\ud800", "", b"", b"\x81", b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff" * 20, b"\x85\xa4type\xa5event\xa1n\xc3\xc1",
+        b"\x85\xa4type\xa5event\xa1n\xdd\xff\xff\xff\xff", b"\x85\xa4type\xa5event\xa1n\xff\xc1",
+    ],
+)  # fmt: skip
+def test_a_number_that_cant_be_told_is_not_guessed(frame: str | bytes) -> None:
+    browser = Browser(SUBPROTOCOL_JSON if isinstance(frame, str) else SUBPROTOCOL_MSGPACK)
+    browser.send(HELLO)
+    (action,) = browser.protocol.receive(frame)
+    assert isinstance(action, Reject)
+    assert (action.n, action.code) == (None, Rejection.BAD_FRAME)
