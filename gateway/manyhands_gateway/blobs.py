@@ -11,6 +11,7 @@ from time import monotonic
 
 import gevent
 from flask import Flask, Response, abort, request
+from werkzeug.utils import get_content_type
 
 from manyhands.errors import DamagedValue
 from manyhands.keys import room
@@ -37,7 +38,7 @@ class Blobs:
         """Answer one."""
         reference, blob = self._find(session, name)
         as_json = blob.is_view and request.accept_mimetypes.best_match([JSON, MSGPACK], JSON) == JSON
-        response = Response(mimetype=blob.mime_type if as_json or not blob.is_view else MSGPACK)
+        response = Response(content_type=_content_type(blob, as_json=as_json))
         response.set_etag(f"{name}.json" if as_json else name)
         response.headers["Cache-Control"] = f"private, max-age={KEPT_FOR}, immutable"
         if blob.is_view:
@@ -102,6 +103,12 @@ class Chunks:
         return chunk if chunk and len(chunk) == chunk_size(self._reference.size, number) else None
 
 
+def _content_type(blob: Blob, *, as_json: bool) -> str:
+    given = MSGPACK if blob.is_view and not as_json else blob.mime_type
+    # An app that names the charset means it.
+    return given if ";" in given else get_content_type(given, "utf-8")
+
+
 def _answer_part(response: Response, chunks: Chunks, blob: Blob) -> None:
     """Answer with what was asked for of bytes that are sent as they are."""
     start, stop = 0, blob.length
@@ -109,7 +116,7 @@ def _answer_part(response: Response, chunks: Chunks, blob: Blob) -> None:
     asked, still = request.range, request.if_range
     is_same = still.etag in (None, response.get_etag()[0]) and still.date is None
     if asked is not None and asked.units == "bytes" and len(asked.ranges) == 1 and is_same:
-        part = asked.range_for_length(blob.length)
+        part = _part_of(asked.ranges[0], blob.length)
         if part is None:
             response.status_code = 416
             response.headers["Content-Range"] = f"bytes */{blob.length}"
@@ -119,6 +126,15 @@ def _answer_part(response: Response, chunks: Chunks, blob: Blob) -> None:
         response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{blob.length}"
     response.response = chunks.read(blob.offset + start, blob.offset + stop)
     response.content_length = stop - start
+
+
+def _part_of(asked: tuple[int, int | None], length: int) -> tuple[int, int] | None:
+    """Give where a range begins and stops; None where nothing lies in it."""
+    start, stop = asked
+    if start < 0:
+        # The last so many bytes, all where there are fewer.
+        return max(length + start, 0), length
+    return (start, min(length if stop is None else stop, length)) if start < length else None
 
 
 def _with_pauses(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Response, abort, request
+from flask import Response, abort, after_this_request, request
 
 from manyhands.settings import Settings
 from manyhands.store.contract import Store
@@ -72,8 +72,8 @@ class HttpSessions:
         """Make a view that answers pages of allowed origins, also when they ask first whether they may."""
 
         def answer(**arguments: str) -> Response:
-            if request.method == "OPTIONS":
-                return self.share(Response(status=204))
-            return self.share(view(**arguments))
+            # Of errors too: a page that may not read one takes the gateway for unreachable, and asks for ever.
+            after_this_request(self.share)
+            return Response(status=204) if request.method == "OPTIONS" else view(**arguments)
 
         return answer

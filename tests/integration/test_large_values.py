@@ -128,12 +128,21 @@ def test_what_could_run_in_a_browser_is_saved(open_tab: Open, fleet: Fleet, mime
     assert (headers.get("content-disposition") == "attachment") == saved
 
 
+@pytest.mark.parametrize("mime_type", ["text/csv; charset=latin-1", "text/html; charset=utf-8"])
+def test_a_charset_that_the_app_names_is_the_one_that_is_told(open_tab: Open, fleet: Fleet, mime_type: str) -> None:
+    tab = open_tab()
+    tab.call("file", {"size": 40 * KIB, "type": mime_type})
+    headers = ask(fleet.urls[0], tab.state["file"]).headers
+    assert (headers["content-type"], headers.get("content-disposition")) == (mime_type, "attachment")
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "part", "told"),
     [
         ("bytes=0-9", 206, slice(0, 10), "bytes 0-9/700001"),
         ("bytes=262140-262150", 206, slice(262140, 262151), "bytes 262140-262150/700001"),
         ("bytes=-5", 206, slice(-5, None), "bytes 699996-700000/700001"),
+        ("bytes=-700002", 206, slice(None), "bytes 0-700000/700001"),
         ("bytes=700000-", 206, slice(700000, None), "bytes 700000-700000/700001"),
         ("bytes=700001-", 416, slice(0, 0), "bytes */700001"),
         ("bytes=0-1,5-6", 200, slice(None), None),
@@ -320,6 +329,10 @@ def test_a_page_that_may_connect_may_fetch_and_upload_too(fleet_of: Callable[...
     url = value_of(tab.call("text", {"size": MIB}), "text")["$blob"]
     assert ask(fleet.urls[0], url, Origin=origin).headers["access-control-allow-origin"] == origin
     assert "access-control-allow-origin" not in ask(fleet.urls[0], url, Origin="https://other.test").headers
+    # Else a page could not tell what is gone from a gateway that does not answer.
+    for gone in (f"{url[:-1]}z", f"/_mh/upload/{'0' * 32}"):
+        answer = ask(fleet.urls[0], gone, Origin=origin, Authorization=f"Bearer {tab.token}")
+        assert (answer.status, answer.headers.get("access-control-allow-origin")) == (404, origin)
     preflight = ask(
         fleet.urls[0], "/_mh/upload", "OPTIONS", Origin=origin, Access_Control_Request_Method="POST",
         Access_Control_Request_Headers="authorization",
