@@ -128,6 +128,21 @@ def test_a_run_is_told_what_a_detached_one_wrote_during_its_turn(
     assert second.root.state["cancel"] is True
 
 
+def test_a_detached_run_is_told_what_others_write_and_not_its_own(store: MemoryStore, values: Values) -> None:
+    run = begin_detached(store, "t1", values)
+    other = begin(store, "t2", values)
+    for number in range(3):
+        run.root.state["own"] = number
+        commit(store, run, Ending.PARTIAL)
+        assert store.refresh_all([("s", run.version)]) == [None]
+    other.root.state["others"] = 1
+    commit(store, other, Ending.PARTIAL)
+    run.root.state["own"] = 3
+    commit(store, run, Ending.PARTIAL)
+    refresh(store, run)
+    assert run.root.state.to_dict() == {"own": 3, "others": 1}
+
+
 def test_a_detached_run_still_reads_what_it_has_deleted_after_that_is_written(
     store: MemoryStore, values: Values
 ) -> None:

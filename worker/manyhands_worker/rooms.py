@@ -253,11 +253,11 @@ class RoomOfRun:
             return False
         if commit.ops:
             self._own_versions.add(answer.version)
+        # If not, others have written beside it, which it is still to be told.
+        if answer.version == self.version + bool(commit.ops):
+            self.version = answer.version
         if commit.ending is Ending.DETACH:
             self.is_held = False
-            # If not, others have written beside it, which it is still to be told.
-            if answer.version == self.version + bool(commit.ops):
-                self.version = answer.version
         elif commit.ending is not Ending.PARTIAL:
             self.is_held, self.has_ended = False, True
         return True

@@ -190,11 +190,11 @@ class Run:
             return
         if commit.ops:
             self._own_versions.add(answer.version)
+        # If not, others have written meanwhile, which it is still to be told.
+        if answer.version == commit.version:
+            self.version = max(self.version, answer.version)
         if commit.ending is Ending.DETACH:
             self.phase = Phase.DETACHED
-            # If not, detached runs have written during its turn, which it is still to be told.
-            if answer.version == commit.version:
-                self.version = answer.version
         elif commit.ending is not Ending.PARTIAL:
             self.phase = Phase.ENDED
 
