@@ -247,8 +247,11 @@ def test_a_large_value_is_fetched_and_shown(opened: Open, context: BrowserContex
 
 
 MISTAKES = {
-    '<b wf-text="conter"></b>': 'no_path: <b wf-text="conter"> shows conter, which the state doesn\'t have; write c',
-    '<b wf-text="user.nme"></b>': "write user.name",
+    '<b wf-text="conter"></b>': 'no_path: <b wf-text="conter"> shows conter, which the state doesn\'t have; write counter for conter',
+    '<b wf-text="user.nme"></b>': "shows user.nme, which the state doesn't have; write name for nme",
+    '<b wf-text="user.name.first"></b>': "shows user.name.first, which the state doesn't have; give it a value",
+    '<template wf-each="rows"><b wf-text="item.titel"></b></template>': "shows item.titel, which",
+    '<input wf-model="counter">': "model_alone",
     '<b wf-text="elsewhere"></b>': "give it a value with init_state",
     '<button wf-click="go">x</button>': 'no_id: <button wf-click="go"> has no id',
     '<b id="a" wf-click="go"></b><i id="a"></i>': 'same_id: <b id="a" wf-click="go">',
@@ -263,7 +266,8 @@ def test_the_console_names_the_element_and_says_what_to_write_instead(
 ) -> None:
     heard: list[str] = []
     context.on("console", lambda message: heard.append(message.text))
-    page, gateway = opened(body, counter=1, user={"name": "Bob"})
+    with context.expect_console_message(lambda message: message.text.startswith("manyhands: ")):
+        page, gateway = opened(body, counter=1, user={"name": "Bob"}, rows={"a": {"title": "a"}, "b": {"title": "b"}})
     for seq in (1, 2):
         gateway.update(seq, (["counter"], seq))
     page.wait_for_function("manyhands.state.counter === 2")
@@ -271,6 +275,25 @@ def test_the_console_names_the_element_and_says_what_to_write_instead(
     ours = [text for text in heard if text.startswith("manyhands: ")]
     assert len(ours) == 1, heard
     assert MISTAKES[body] in ours[0]
+
+
+def test_what_may_come_yet_is_no_mistake(context: BrowserContext, opened: Open) -> None:
+    heard: list[str] = []
+    context.on("console", lambda message: heard.append(message.text))
+    page, gateway = opened(
+        '<b wf-text="user.name"></b><b wf-text="rows.0.name"></b><b wf-text="@lobby.text"></b><b wf-text="!none"></b>'
+        '<form wf-submit="save" id="f"><template wf-each="rows"><input wf-model="item.name"></template></form>'
+        '<input wf-model="none" form="f"><p wf-change="set" id="p"><input wf-model="none"></p>',
+        user=None, rows=[], none=None,
+    )  # fmt: skip
+    gateway.update(1, (["rows"], [{"name": "x"}]))
+    page.locator("form input").wait_for()
+    painted(page)
+    assert heard == []
+    with context.expect_console_message(lambda message: "shows @lobby.text" in message.text) as said:
+        gateway.send(type="update", shared="lobby", seq=1, state={"txet": 1})
+    assert "write text" not in said.value.text
+    assert "write txet for text" in said.value.text
 
 
 def test_a_handler_that_does_not_exist_is_named_with_the_element(opened: Open) -> None:

@@ -26,10 +26,10 @@ test("reading goes into lists, and no further than there is something", () => {
 test("names of repeaters stand for what they repeat, the inner ones first", () => {
   const outer = { outer: null, path: ["todos"], key: "7", keyName: "id", valueName: "todo" };
   const inner = { outer, path: ["todos", "7", "tags"], key: "0", keyName: "itemId", valueName: "item" };
-  assert.deepEqual(resolve("todo.done", inner), { path: ["todos", "7", "done"], not: false });
-  assert.deepEqual(resolve("!item", inner), { path: ["todos", "7", "tags", "0"], not: true });
-  assert.deepEqual(resolve("id", inner), { path: null, constant: "7", not: false });
-  assert.deepEqual(resolve("item", outer), { path: ["item"], not: false });
+  assert.deepEqual(resolve("todo.done", inner), { path: ["todos", "7", "done"], not: false, written: "todo.done" });
+  assert.deepEqual(resolve("!item", inner), { path: ["todos", "7", "tags", "0"], not: true, written: "item" });
+  assert.deepEqual(resolve("id", inner), { path: null, constant: "7", not: false, written: "id" });
+  assert.deepEqual(resolve("item", outer), { path: ["item"], not: false, written: "item" });
 });
 
 test("the nearest name is near", () => {

@@ -11,6 +11,8 @@ export const ADVICE = {
   /** @param {string} localName @param {string} kind */
   no_id: (localName, kind) => `has no id, so context["target"] is None; write <${localName} id="…" wf-${kind}=…>`,
   same_id: () => "has an id that another element has, too; give each its own",
+  model_alone: () =>
+    "changes nothing on the server; give it a wf-change or wf-change-finish whose handler assigns the value, or a form with wf-submit",
   bad_binding: () => "repeats a key; write the path of a dict or a list",
   /** @param {string} name @param {boolean} [by] its value, rather than itself */
   unsafe_attribute: (name, by) =>
@@ -23,11 +25,11 @@ export const ADVICE = {
     return `has ${name}, which means nothing` + (near ? `; write wf-${near}` : "");
   },
 
-  /** @param {string[]} path @param {number} missing where it leaves the state @param {unknown} above what is there */
+  /** @param {string} path as it is written @param {string} missing its first key that is not there @param {unknown} above where that key would be */
   no_path(path, missing, above) {
-    const near = isDict(above) && nearest(path[missing], Object.keys(above));
-    const cure = near ? `write ${[...path.slice(0, missing), near].join(".")}` : "give it a value with init_state";
-    return `shows ${path.join(".")}, which the state doesn't have; ${cure}`;
+    const near = isDict(above) && nearest(missing, Object.keys(above));
+    const given = path.startsWith("@") ? "assign it in a handler" : "give it a value with init_state";
+    return `shows ${path}, which the state doesn't have; ` + (near ? `write ${near} for ${missing}` : given);
   },
 };
 

@@ -18,8 +18,8 @@ import { resolve, scopeOf } from "./scope.js";
 export class Bindings {
   /** What ends each bound element's bindings. @type {WeakMap<globalThis.Node, (() => void)[]>} */
   #bound = new WeakMap();
-  /** Paths that were found missing, or are there. @type {Set<string>} */
-  #checked = new Set();
+  /** Paths that were found missing, as they are written. @type {Set<string>} */
+  #missing = new Set();
   #hasState = false;
 
   /** @param {Client} client @param {{[kind: string]: Start}} starts by what follows `wf-` */
@@ -65,10 +65,10 @@ export class Bindings {
 
   /** @param {HTMLTemplateElement} template @param {Scope | null} scope @param {(() => void)[]} stops */
   #repeat(template, scope, stops) {
-    const { path } = resolve(template.getAttribute("wf-each") ?? "", scope);
-    if (!path) return void advise("bad_binding", template);
-    const repeater = new Repeater(this, template, scope, path);
-    stops.push(this.#watch(path, template, repeater), () => repeater.dispose());
+    const place = resolve(template.getAttribute("wf-each") ?? "", scope);
+    if (!place.path) return void advise("bad_binding", template);
+    const repeater = new Repeater(this, template, scope, place.path);
+    stops.push(this.#watch(place, template, repeater), () => repeater.dispose());
   }
 
   /** @param {Element} element @param {string} name @param {Scope | null} scope @param {(() => void)[]} stops */
@@ -89,7 +89,7 @@ export class Bindings {
 
   /** @param {Element} element @param {Write | null | void} write @param {Place} place @param {(() => void)[]} stops */
   #bindWriter(element, write, place, stops) {
-    if (write) stops.push(this.#watch(place.path, element, { call: () => write(this.#read(place)) }));
+    if (write) stops.push(this.#watch(place, element, { call: () => write(this.#read(place)) }));
   }
 
   /** @param {Element} element @param {string} kind @param {Place} place @param {(() => void)[]} stops */
@@ -105,7 +105,9 @@ export class Bindings {
     const { path } = place;
     const show = kind === "model" && path ? (/** @type {any} */ now) => this.client.show(path, now) : null;
     const field = new Field(element, () => this.#read(place), show);
-    stops.push(this.#watch(path, element, { call: () => field.refresh() }));
+    stops.push(this.#watch(place, element, { call: () => field.refresh() }));
+    // Not before what a repeater makes has its place.
+    if (show) this.client.soon({ call: () => !isTold(element) && void advise("model_alone", element) });
   }
 
   /** @param {Place} place */
@@ -117,9 +119,10 @@ export class Bindings {
   /**
    * Call a watcher now and whenever a path has changed; one whose element refuses its value, as `<progress>` does for
    * what is no number, keeps none of the others from theirs.
-   * @param {string[] | null} path @param {Element} element @param {{call: () => void}} watcher
+   * @param {Place} place @param {Element} element @param {{call: () => void}} watcher
    */
-  #watch(path, element, watcher) {
+  #watch(place, element, watcher) {
+    const { path } = place;
     const guarded = {
       call: () => {
         if (stopped) return;
@@ -128,7 +131,7 @@ export class Bindings {
         } catch (error) {
           fail("refused_value", `${tagOf(element)} can't show its value: ${error}`);
         }
-        if (path && this.#hasState) this.#check(path, element);
+        if (path && this.#hasState) this.#check(path, place.written, element);
       },
     };
     let stopped = false;
@@ -140,16 +143,22 @@ export class Bindings {
     };
   }
 
-  /** Say once of a path that nothing is there. @param {string[]} path @param {Element} element */
-  #check(path, element) {
-    const spelled = path.join(".");
-    if (this.#checked.has(spelled)) return;
-    this.#checked.add(spelled);
-    const missing = path.findIndex((_, i) => this.client.read(path.slice(0, i + 1)) === undefined);
-    if (missing < 0 || (missing === 0 && path[0].startsWith("@"))) return;
-    advise("no_path", element, path, missing, missing ? this.client.read(path.slice(0, missing)) : this.client.state);
+  /** Say once of a path that nothing is there. @param {string[]} path @param {string} written @param {Element} element */
+  #check(path, written, element) {
+    const { client } = this;
+    if (client.read(path) !== undefined || this.#missing.has(written)) return;
+    const missing = path.findIndex((_, i) => client.read(path.slice(0, i + 1)) === undefined);
+    const above = missing ? client.read(path.slice(0, missing)) : client.state;
+    // What may come yet is no mistake: below None, in a list, in a room that the session is not in.
+    const isAway = path[0].startsWith("@") && !client.shared[path[0].slice(1)];
+    if (above === null || Array.isArray(above) || isAway) return;
+    this.#missing.add(written);
+    advise("no_path", element, written, path[missing], above);
   }
 }
+
+/** Tell whether a handler may hear of what is put into an input. @param {any} input */
+const isTold = (input) => input.closest("[wf-change], [wf-change-finish]") || input.form?.hasAttribute("wf-submit");
 
 /** @param {globalThis.Node} root */
 function* elementsOf(root) {

@@ -6,7 +6,10 @@ import { parsePath } from "./paths.js";
  * One repeater around an element: it stands for the value at `key` in what lies at `path`.
  * @typedef {{outer: Scope | null, path: string[], key: string, keyName: string, valueName: string}} Scope
  */
-/** A place in the state, or a constant; `not`: its opposite is meant. @typedef {{path: string[] | null, constant?: string, not: boolean}} Place */
+/**
+ * A place in the state, or a constant, and how the page spells it; `not`: its opposite is meant.
+ * @typedef {{path: string[] | null, constant?: string, not: boolean, written: string}} Place
+ */
 
 /** The scopes of what repeaters have made. @type {WeakMap<globalThis.Node, Scope>} */
 export const scopes = new WeakMap();
@@ -20,15 +23,16 @@ export function scopeOf(node) {
   return null;
 }
 
-/** @param {string} expression @param {Scope | null} scope @returns {Place} */
-export function resolve(expression, scope) {
-  const not = expression.startsWith("!");
-  const path = parsePath(not ? expression.slice(1) : expression);
+/** @param {string} written @param {Scope | null} scope @returns {Place} */
+export function resolve(written, scope) {
+  const not = written.startsWith("!");
+  if (not) written = written.slice(1);
+  const path = parsePath(written);
   for (; scope; scope = scope.outer) {
-    if (path[0] === scope.keyName) return { path: null, constant: scope.key, not };
-    if (path[0] === scope.valueName) return { path: [...scope.path, scope.key, ...path.slice(1)], not };
+    if (path[0] === scope.keyName) return { path: null, constant: scope.key, not, written };
+    if (path[0] === scope.valueName) return { path: [...scope.path, scope.key, ...path.slice(1)], not, written };
   }
-  return { path, not };
+  return { path, not, written };
 }
 
 /** Describe the repeaters around an element, the outermost first, as an event's context does. @param {Scope | null} scope */
