@@ -264,6 +264,38 @@ def test_two_apps_are_open_at_the_same_time(tmp_path: Path) -> None:
         one.open()
 
 
+OWN_CLASS = (
+    "import dataclasses, lib\n@dataclasses.dataclass\nclass Who:\n name: str = lib.who\n"
+    "def put(state): state['who'] = Who()\n"
+    "def get(state): return type(state['who']) is Who and state['who'].name\n"
+    "def late():\n import more\n return more.who\n"
+)
+
+
+def test_of_two_apps_whose_modules_have_the_same_names_each_finds_its_own(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        tabs = []
+        for name in ("one", "other"):
+            started = app_of(tmp_path / name, OWN_CLASS)
+            for module in ("lib", "more"):
+                (tmp_path / name / f"{module}.py").write_text(f"who = {name!r}\n")
+            tabs.append(stack.enter_context(started).open())
+            tabs[-1].fire("put", check=True)
+        for handler in ("get", "late"):
+            assert [tab.fire(handler, check=True).result for tab in tabs] == ["one", "other"]
+        with app_of(tmp_path / "third", "def f(): ...\n") as third:
+            third.open().fire("f", check=True)
+        assert sys.modules["lib"].who == "other"
+    assert not {"lib", "more"} & set(sys.modules)
+
+
+def test_what_the_test_itself_has_put_on_the_path_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with app_of(tmp_path, "def f(): ...\n"):
+        pass
+    assert sys.path.count(str(tmp_path)) == 1
+
+
 def test_threads_end_with_the_app(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     with app_of(tmp_path, "async def f(state): state['x'] = 1\n") as app:
@@ -274,8 +306,13 @@ def test_threads_end_with_the_app(tmp_path: Path) -> None:
 
 
 def test_an_app_that_can_not_be_imported_says_why_and_the_next_one_runs(tmp_path: Path) -> None:
-    with pytest.raises(AppImportError, match="ZeroDivisionError"), app_of(tmp_path / "bad", "1 / 0\n"):
+    path, stdout = list(sys.path), sys.stdout
+    bad = app_of(tmp_path / "bad", "import beside\n1 / 0\n")
+    (tmp_path / "bad" / "beside.py").touch()
+    with pytest.raises(AppImportError, match="ZeroDivisionError"), bad:
         pass
+    assert (sys.path, sys.stdout) == (path, stdout)
+    assert "beside" not in sys.modules
     with app_of(tmp_path / "good", "def f(): return 1\n") as app:
         assert app.open().fire("f").result == 1
 

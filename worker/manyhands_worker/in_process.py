@@ -21,7 +21,7 @@ from manyhands_worker.announcing import announcement_of
 from manyhands_worker.batch import Bell
 from manyhands_worker.flusher import Flusher
 from manyhands_worker.lines import Lines
-from manyhands_worker.loader import forget, load
+from manyhands_worker.loader import LoadedApp, activate, active, load
 from manyhands_worker.output import CapturedStream, Output, capture_streams, capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.ringing import Ringing
@@ -32,6 +32,8 @@ from manyhands_worker.verifying import with_verifying
 CONCURRENCY = 8
 #: The channel of those who wait for rooms.
 LINES = "lines"
+#: Those of the apps that are open, the one that was opened last at the end.
+_open: list[WorkerInProcess] = []
 
 
 class DirectBells(Ringing):
@@ -66,10 +68,13 @@ class WorkerInProcess:
     def __init__(self, settings: Settings, store: MemoryStore, app: str) -> None:
         """Load the app, and announce it. Raises `AppError`."""
         capture_streams()
-        output = Output("import")
-        with capturing(output):
-            self.app = with_verifying(load(locate(app)))
-        output.finish()
+        try:
+            self.app = _load(app)
+        except BaseException:
+            _forget()
+            raise
+        self._traces = active()
+        _open.append(self)
         bells = DirectBells(settings)
         queues = ("", *sorted({queue for _, queue in settings.routes}))
         parts = Parts.make(settings, store, self.app, bells, concurrency=CONCURRENCY, queues=queues)
@@ -85,6 +90,11 @@ class WorkerInProcess:
         self._parts.watcher.start()
         self._parts.loop.start()
         self._flusher.start()
+
+    def take_process(self) -> None:
+        """Let the process be this app's: its modules are found, and what its handlers print is captured."""
+        capture_streams()
+        activate(self._traces)
 
     def ring(self, session: str, ring: int, queue: str) -> None:
         """Play a session, on another thread."""
@@ -103,6 +113,7 @@ class WorkerInProcess:
 
     def stored(self, session: str) -> dict[str, Any]:
         """Give the whole state of a session as a handler would read it, what browsers don't see included."""
+        self.take_process()
         welcome = self._store.welcome(session, "", None)
         if welcome is None:
             return {}
@@ -130,17 +141,22 @@ class WorkerInProcess:
         self._parts.loop.stop(within)
         self._parts.threads.shutdown(wait=False, cancel_futures=True)
         self._parts.detaching.shutdown(wait=False, cancel_futures=True)
-        forget()
+        _open.remove(self)
+        _forget()
         return left
 
 
-def capture() -> None:
-    """Capture what handlers print."""
-    capture_streams()
+def _load(app: str) -> LoadedApp:
+    output = Output("import")
+    with capturing(output):
+        loaded = with_verifying(load(locate(app)))
+    output.finish()
+    return loaded
 
 
-def release() -> None:
-    """Give the standard streams back."""
+def _forget() -> None:
+    """Let modules be those of the app that was opened before, and the standard streams whose they were."""
+    activate(_open[-1]._traces if _open else None)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, CapturedStream):

@@ -12,7 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from importlib.util import cache_from_source, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -34,15 +34,50 @@ HASH_BYTES = 8
 FRESH = 2.0
 
 
-@dataclass(slots=True)
-class _Traces:
-    """What loading left in the interpreter."""
+@dataclass(slots=True, eq=False)
+class Traces:
+    """What loading an app left in the interpreter."""
 
-    modules: list[str]
-    paths: list[str]
+    location: AppLocation
+    #: Names of the modules that were there before.
+    before: frozenset[str]
+    #: Its own modules, but for those that are not noted yet since a handler imported them.
+    modules: dict[str, ModuleType] = field(default_factory=dict)
+
+    def enter(self) -> None:
+        """Put them where imports find them."""
+        root, directory = str(self.location.root), str(self.location.directory)
+        # The app's own modules come first, whatever they are called; ours are all called manyhands….
+        sys.path.insert(0, root)
+        if directory != root:
+            # In a package `import more_handlers` works too, but its celery.py must not hide Celery.
+            sys.path.append(directory)
+        sys.modules.update(self.modules)
+        # Files may be newer than what the import system last saw of their directory.
+        importlib.invalidate_caches()
+
+    def note(self, within: Path) -> None:
+        """Note the modules that are the app's, and lie in a directory."""
+        # A list: a thread of the app's, or of ours, may import something meanwhile.
+        new = [(name, module) for name, module in list(sys.modules.items()) if name not in self.before]
+        self.modules.update((name, module) for name, module in new if _is_own(name, within))
+
+    def leave(self) -> None:
+        """Take them out again."""
+        # Where it lies in a package, what is imported later from beside it may be the tests'.
+        self.note(self.location.directory)
+        for name in self.modules:
+            sys.modules.pop(name, None)
+        root, directory = str(self.location.root), str(self.location.directory)
+        # Others may have put the same ones there: ours are the first and the last of them.
+        if root in sys.path:
+            sys.path.remove(root)
+        if directory != root and directory in sys.path:
+            del sys.path[-1 - sys.path[::-1].index(directory)]
 
 
-_last = _Traces([], [])
+#: Those of the app whose modules imports find, if there is one.
+_active: list[Traces] = []
 
 
 def load(location: AppLocation) -> LoadedApp:
@@ -50,7 +85,7 @@ def load(location: AppLocation) -> LoadedApp:
 
     What the app prints meanwhile goes to `sys.stdout`, which whoever calls may redirect.
     """
-    forget()
+    activate(None)
     # Before the import: what is announced as this version must not be newer than what runs.
     version = hash_code(location.directory)
     drop_doubtful_bytecode(location.directory)
@@ -115,27 +150,24 @@ def _is_import_machinery(frames: TracebackType) -> bool:
     return name.startswith("<frozen importlib") or name in (__file__, importlib.__file__)
 
 
-def forget() -> None:
-    """Forget what the last load brought in."""
-    for name in _last.modules:
-        sys.modules.pop(name, None)
-    for path in _last.paths:
-        if path in sys.path:
-            sys.path.remove(path)
-    _last.modules, _last.paths = [], []
+def activate(traces: Traces | None) -> None:
+    """Let imports find the modules of this app, and of no other one; None: of none."""
+    if traces is None or traces not in _active:
+        while _active:
+            _active.pop().leave()
+        if traces is not None:
+            traces.enter()
+            _active.append(traces)
+
+
+def active() -> Traces | None:
+    """Give what the app left that was loaded or activated last."""
+    return _active[-1] if _active else None
 
 
 def _import(location: AppLocation) -> ModuleType:
-    before = set(sys.modules)
-    directory, root = str(location.directory), str(location.root)
-    # The app's own modules come first, whatever they are called; ours are all called manyhands….
-    sys.path.insert(0, root)
-    if directory != root:
-        # In a package `import more_handlers` works too, but its celery.py must not hide Celery.
-        sys.path.append(directory)
-    _last.paths = [root, directory]
-    # Files may be newer than what the import system last saw of their directory.
-    importlib.invalidate_caches()
+    traces = Traces(location, frozenset(sys.modules))
+    activate(traces)
     try:
         taken = sys.modules.get(location.module)
         if taken is not None:
@@ -145,8 +177,7 @@ def _import(location: AppLocation) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise AppImportError(location.module, error) from error
     finally:
-        # A list: a thread of the app's, or of ours, may import something meanwhile.
-        _last.modules = [name for name in list(sys.modules) if name not in before and _is_own(name, location)]
+        traces.note(location.root)
 
 
 def _import_package(location: AppLocation) -> ModuleType:
@@ -179,7 +210,7 @@ def _check_file(module: ModuleType, location: AppLocation) -> None:
         )
 
 
-def _is_own(name: str, location: AppLocation) -> bool:
+def _is_own(name: str, directory: Path) -> bool:
     # Importing a library again would break it, so only what lies in the app's directory is ever forgotten.
     file = getattr(sys.modules.get(name), "__file__", None)
-    return file is not None and name.partition(".")[0] not in OUR_PACKAGES and is_own(Path(file), location.root)
+    return file is not None and name.partition(".")[0] not in OUR_PACKAGES and is_own(Path(file), directory)

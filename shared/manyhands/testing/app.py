@@ -50,11 +50,9 @@ class Core:
 
     def __init__(self, app: str, settings: Settings, timeout: float) -> None:
         from manyhands_gateway.in_process import GatewayInProcess
-        from manyhands_worker.in_process import WorkerInProcess, capture
+        from manyhands_worker.in_process import WorkerInProcess
 
         self.timeout, self.captured = timeout, Captured()
-        #: Called before each event: a test's own capture may have taken the standard streams back since the last one.
-        self.capture = capture
         # Held by whoever uses the gateway, and while a tab changes; notified after each update. Whoever holds it may
         # wait for the store's lock, never the other way round.
         self.changed = threading.Condition()
@@ -132,11 +130,8 @@ class TestApp:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the worker, and unload the app. Handlers that still run are cancelled."""
-        from manyhands_worker.in_process import release
-
         core, self._core = self._running, None
         left = core.stop()
-        release()
         if left and error is None:
             names = ", ".join(sorted(set(left)))
             warnings.warn(f"handlers run on though their test is over: {names}", RuntimeWarning, stacklevel=2)

@@ -183,7 +183,8 @@ class Tab:
                 "payload and context are what a browser can send: None, bool, int, float, str, bytes, and lists and "
                 f"dicts of them; {error}"
             ) from error
-        self._core.capture()
+        # A test's own capture may have taken the standard streams back, or another app been used since.
+        self._core.worker.take_process()
         self._conversation.receive(bytes(frame))
 
     def _close(self, code: int, reason: str) -> None:
