@@ -247,7 +247,7 @@ def test_a_large_value_is_fetched_and_shown(opened: Open, context: BrowserContex
 
 
 MISTAKES = {
-    '<b wf-text="conter"></b>': 'no_path: <b wf-text="conter"> shows conter, which the state doesn\'t have; write counter for conter',
+    '<b wf-text="conter"></b>': 'no_path: <b wf-text="conter"> shows conter, which the state doesn\'t have; write c',
     '<b wf-text="user.nme"></b>': "shows user.nme, which the state doesn't have; write name for nme",
     '<b wf-text="user.name.first"></b>': "shows user.name.first, which the state doesn't have; give it a value",
     '<template wf-each="rows"><b wf-text="item.titel"></b></template>': "shows item.titel, which",
