@@ -231,6 +231,31 @@ def test_values_of_a_room_are_shown_and_forgotten_when_it_is_left(opened: Open) 
     assert page.evaluate("manyhands.shared.lobby") is None
 
 
+def test_a_repeater_of_all_rooms_shows_those_that_the_session_is_in(opened: Open) -> None:
+    page, gateway = opened(
+        '<template wf-each="@" wf-key="name" wf-value="room"><p><b wf-text="name"></b>: <i wf-text="room.topic"></i>'
+        '<template wf-each="room.said"><button wf-click="answer" wf-text="item"></button></template></p></template>'
+    )
+    expect(page.locator("p")).to_have_count(0)
+    gateway.send(
+        type="update", shared="a.lobby", seq=7, state={"topic": "tea", "said": {"4": "hello"}}, event=None, done=False
+    )
+    expect(page.locator("p")).to_have_text("a.lobby: teahello")
+    gateway.send(
+        type="update", shared="a.lobby", seq=8, set=[[["said", "5"], "ho"]], unset=[], event=None, done=False
+    )
+    page.click("text=ho >> nth=-1")
+    around = gateway.take(page, "event")["context"]["repeaters"]
+    assert [(one["state"], one["key"]) for one in around] == [(["@"], "a.lobby"), (["@", "a.lobby", "said"], "5")]
+
+    gateway.send(type="update", shared="hall", seq=1, state={"topic": "rain"}, event=None, done=False)
+    gateway.send(type="update", shared="a.lobby", seq=9, state=None, event=None, done=False)
+    expect(page.locator("p")).to_have_text("hall: rain")
+    gateway.sockets[-1].close(code=1001)
+    gateway.welcome(page, shared={"library": {"seq": 1, "state": {"topic": "books"}}})
+    expect(page.locator("p")).to_have_text("library: books")
+
+
 def test_a_large_value_is_fetched_and_shown(opened: Open, context: BrowserContext) -> None:
     asked: list[str | None] = []
 

@@ -75,4 +75,3 @@ def _refuse_unless_empty(directory: Path) -> None:
     if found:
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         raise DirectoryNotEmpty(directory, f"it holds {', '.join(found[:3])}{more}")
-

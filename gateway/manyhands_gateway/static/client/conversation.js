@@ -215,6 +215,7 @@ export class Conversation {
     const store = envelope.shared === undefined ? this.states.own : this.states.room(envelope.shared);
     const { seq } = store;
     if (!store.apply(envelope)) return this.connection.resume(); // go on from what was seen
+    if (envelope.state !== undefined) this.states.list();
     if (store !== this.states.own || store.seq === seq) return;
     const { client, n } = envelope.event ?? {};
     const own = client === this.client;

@@ -16,6 +16,8 @@ export class States {
   constructor(make) {
     this.make = make;
     this.own = make();
+    /** Has each room's name as a key. None of the server's: it has no `seq`. */
+    this.names = make();
   }
 
   /** @param {string} name */
@@ -38,6 +40,12 @@ export class States {
   joined(rooms) {
     for (const [name, store] of this.#rooms) if (!Object.hasOwn(rooms, name)) store.replace({}, null);
     for (const [name, { seq, state }] of Object.entries(rooms)) if (state) this.room(name).replace(state, seq);
+    this.list();
+  }
+
+  /** Tell those who watch which rooms there are. */
+  list() {
+    this.names.replace(this.seqs ?? {}, null);
   }
 
   forget() {
@@ -46,11 +54,14 @@ export class States {
   }
 
   /**
-   * Give the store that a path is in, and the path in it: `@name` begins one in a room.
+   * Give the store that a path is in, and the path in it: `@name` begins one in a room, and so does `@` with the name
+   * as its next key; alone it is all rooms.
    * @param {string | string[]} path @returns {[Store, string[]]}
    */
   find(path) {
     const keys = parsePath(path);
-    return keys[0]?.startsWith("@") ? [this.room(keys[0].slice(1)), keys.slice(1)] : [this.own, keys];
+    const [first, ...rest] = keys;
+    if (first === "@") return rest.length ? [this.room(rest[0]), rest.slice(1)] : [this.names, rest];
+    return first?.startsWith("@") ? [this.room(first.slice(1)), rest] : [this.own, keys];
   }
 }
