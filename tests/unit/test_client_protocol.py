@@ -274,3 +274,72 @@ def test_subscribers_hear_of_what_lies_at_above_and_below_their_path(script: Scr
     end()
     script.update(6, 9, set=[[["user"], 1]])
     assert heard == ["Ann", "Eve", {"first": "E"}, None, ("room", 1)]
+
+
+def test_an_end_has_the_mail_of_the_events_partial_updates_too_also_over_a_broken_connection(script: Script) -> None:
+    script.open()
+    entry = script.fire()
+    script.tell("accepted", n=1)
+    script.update(1, 1, done=False, mail=[{"type": "a"}, {"type": "b"}])
+    script.update(2, 9, done=False, mail=[{"type": "another event's"}])
+    script.lose()
+    script.open(resumed=True, n=1, updates=True)
+    script.update(1, 1, done=False, mail=[{"type": "seen already"}])
+    script.update(3, 1, done=False, mail=[{"type": "c"}])
+    script.update(4, 1, mail=[{"type": "d"}])
+    assert entry.end is not None
+    assert [one["type"] for one in entry.end.mail] == ["a", "b", "c", "d"]
+
+
+def test_a_partial_update_tells_that_its_event_was_accepted(script: Script) -> None:
+    script.open()
+    entry = script.fire()
+    script.lose()
+    script.open(resumed=True, n=1, updates=True)
+    script.update(1, 1, done=False, mail=[{"type": "a"}])
+    assert (entry.accepted, script.accepted, len(script.partials)) == (True, [1], 1)
+    script.tell("accepted", n=1)
+    script.update(2, 1)
+    assert entry.end is not None
+    assert [one["type"] for one in entry.end.mail] == ["a"]
+    assert script.accepted == [1]
+
+
+def test_what_is_sent_is_what_was_fired_whatever_becomes_of_it(script: Script) -> None:
+    row = {"cells": [1]}
+    script.core.fire(Entry("f", row, {"event": "click"}, None, None, None), script.now)
+    row["cells"].append(object())  # type: ignore[arg-type]
+    (_, sent) = script.open()
+    expected = {"type": "event", "n": 1, "handler": "f", "payload": {"cells": [1]}, "context": {"event": "click"}}
+    assert sent == expected
+    assert list(sent)[:2] == ["type", "n"]  # a gateway that can't read the rest still knows which event it refuses
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ((len, None, None), "named by a string, got <built-in function len>"),
+        ((None, None, None), "named by a string, got None"),
+        (("f", object(), None), "can be sent"),
+        (("f", None, "click"), "a context is a dict, got 'click'"),
+        (("f", None, {"event": object()}), "can be sent"),
+        (("\ud800", None, None), "can be sent"),
+    ],
+)
+def test_what_cant_be_sent_is_refused_where_it_is_fired(event: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        Entry(*event, None, None, None)
+
+
+def test_who_follows_a_room_hears_of_what_a_welcome_brings_of_it(script: Script) -> None:
+    heard: list[Any] = []
+    script.open()
+    script.tell("update", seq=7, shared="chat", state={"said": 1})
+    script.core.subscriptions.add("@chat.said", heard.append)
+    script.lose()
+    script.open(updates=True, shared={"chat": {"seq": 9, "state": {"said": 2}}})
+    script.lose()
+    script.open(updates=True, shared={"chat": {"seq": 9}})
+    script.lose()
+    script.open(updates=True, shared={})
+    assert heard == [2, None]

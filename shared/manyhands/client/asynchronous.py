@@ -63,6 +63,10 @@ class AsyncClient(Base):
         except TimeoutError:
             await self.close()
             raise TimeoutError(f"no gateway has welcomed the client within {timeout:g} s: {self._trouble}") from None
+        except BaseException:
+            # Nobody would have the client that goes on.
+            await self.close()
+            raise
         if self.status is Status.CLOSED:
             self._refuse()
         return self
@@ -85,7 +89,7 @@ class AsyncClient(Base):
         `on_accepted` is called with its number, `on_partial` with each update that comes before its end.
         """
         until = None if lifetime is None else self._loop.time() + lifetime
-        entry = self._entry(handler, payload, context, until, on_accepted, on_partial)
+        entry = Entry(handler, payload, context, until, on_accepted, on_partial)
         fired = AsyncFired(self, entry)
         self._drive(lambda now: self._core.fire(entry, now))
         return fired

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from manyhands.client import transfers
-from manyhands.client.ends import End, Entry, OnAccepted, OnPartial
-from manyhands.client.protocol import Protocol, Status, pack
+from manyhands.client.ends import End, Entry
+from manyhands.client.protocol import Protocol, Status
 from manyhands.client.states import replace_references
 from manyhands.errors import ClientClosed, SessionRefused
 from manyhands.load.address import Address, parse_address
@@ -106,15 +106,6 @@ class Base:
             "subprotocols": [SUBPROTOCOL_MSGPACK], "additional_headers": self._headers, "compression": None,
             "max_size": None, "open_timeout": OPEN_WITHIN, "close_timeout": CLOSE_WITHIN,
         }  # fmt: skip
-
-    @staticmethod
-    def _entry(
-        handler: str, payload: Any, context: Mapping[str, Any] | None,
-        until: float | None, on_accepted: OnAccepted | None, on_partial: OnPartial | None,
-    ) -> Entry:  # fmt: skip
-        # What can't be sent is refused where it is fired.
-        pack([payload, context])
-        return Entry(handler, payload, context, until, on_accepted, on_partial)
 
     def _refuse(self) -> None:
         """Raise what has closed it."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 
-from manyhands.client.ends import CLOSED, EXPIRED, OUTBOX_FULL, SESSION_ENDED, UNKNOWN_END, End, Entry, Error
+from manyhands.client.ends import CLOSED, EXPIRED, OUTBOX_FULL, SESSION_ENDED, UNKNOWN_END, End, Entry, Error, pack
 from manyhands.client.states import States
 from manyhands.client.subscriptions import Subscriptions
 from manyhands.wire import Close, Failure, Key, Rejection, Type
@@ -201,10 +201,10 @@ class Protocol:
     def _welcome(self, welcome: Mapping[str, Any], now: float) -> None:
         self.session = welcome[Key.SESSION]
         self._highest = max(self._highest, welcome[Key.N])
-        self.states.welcome(welcome)
+        if self.states.welcome(welcome):
+            self.calls += self.subscriptions.all_of(self.states)
         self.status, self._welcomed_at = Status.OPEN, now
         if Key.STATE in welcome:
-            self.calls += self.subscriptions.all_of(self.states)
             self._settle(welcome)
         self._resend(now)
         for n in sorted(self._cancelling):
@@ -241,14 +241,19 @@ class Protocol:
             return
         if update[Key.DONE]:
             self._ended(event[Key.N], update)
-        elif (entry := self._running.get(event[Key.N])) is not None:
+            return
+        # The answer that it was accepted may have got lost with the last connection.
+        self._accepted(event[Key.N])
+        entry = self._running.get(event[Key.N])
+        if entry is not None:
+            entry.mail += update.get(Key.MAIL, ())
             self.calls.append(lambda: entry.on_partial(update))
 
     def _ended(self, n: int, told: Mapping[str, Any]) -> None:
         self._accepted(n)
         entry = self._running.pop(n, None)
         if entry is not None:
-            self._end(entry, End.of(entry.handler, n, told))
+            self._end(entry, End.of(entry.handler, n, told, entry.mail))
 
     def _rejected(self, rejected: Mapping[str, Any], now: float) -> None:
         n, code, seconds = rejected[Key.N], rejected[Key.CODE], rejected[Key.RETRY_AFTER]
@@ -274,7 +279,7 @@ class Protocol:
         if entry.n is None:
             self._highest += 1
             entry.n = self._highest
-        self._say(_envelope(entry))
+        self._out.append(entry.frame())
 
     def _take(self, condition: Callable[[Entry], bool]) -> Sequence[Entry]:
         taken = [entry for entry in self._outbox if condition(entry)]
@@ -292,7 +297,7 @@ class Protocol:
 
     def _drop_largest(self) -> None:
         sent = [entry for entry in self._outbox if entry.n is not None]
-        largest = max(sent, key=lambda one: len(pack(_envelope(one))), default=None)
+        largest = max(sent, key=lambda one: one.size, default=None)
         for entry in self._take(lambda one: one is largest):
             self._finish(entry, False, Rejection.PAYLOAD_TOO_LARGE, "its payload is too large")
 
@@ -305,22 +310,3 @@ class Protocol:
 
     def _say(self, envelope: Mapping[Key, Any]) -> None:
         self._out.append(pack(envelope))
-
-
-def pack(envelope: object) -> bytes:
-    """Encode an envelope. Raises `TypeError` for what a client can't send."""
-    try:
-        packed: Any = msgpack.packb(envelope)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise TypeError(
-            "payload and context are what can be sent: None, bool, int, float, str, bytes, and lists and dicts of "
-            f"them; {error}"
-        ) from error
-    return bytes(packed)
-
-
-def _envelope(entry: Entry) -> dict[Key, Any]:
-    envelope = {
-        Key.TYPE: Type.EVENT, Key.N: entry.n, Key.HANDLER: entry.handler, Key.PAYLOAD: entry.payload,
-    }  # fmt: skip
-    return envelope if entry.context is None else {**envelope, Key.CONTEXT: dict(entry.context)}

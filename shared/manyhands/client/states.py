@@ -104,16 +104,18 @@ class States:
         """The last update that was seen of each room."""
         return {name: copy.seq for name, copy in self._rooms.items() if copy.seq is not None}
 
-    def welcome(self, welcome: Mapping[str, Any]) -> None:
-        """Take what a welcome brings; where it has no state, the missed updates follow."""
+    def welcome(self, welcome: Mapping[str, Any]) -> bool:
+        """Take what a welcome brings, and tell whether it has a state; where it has none, the missed updates follow."""
         rooms: Mapping[str, Any] = welcome.get(Key.SHARED) or {}
-        for name in [name for name in self._rooms if name not in rooms]:
+        left = [name for name in self._rooms if name not in rooms]
+        for name in left:
             del self._rooms[name]
-        for name, room in rooms.items():
-            if Key.STATE in room:
-                self.room(name).replace(room[Key.STATE], room[Key.SEQ])
+        whole = {name: room for name, room in rooms.items() if Key.STATE in room}
+        for name, room in whole.items():
+            self.room(name).replace(room[Key.STATE], room[Key.SEQ])
         if Key.STATE in welcome:
             self.own.replace(welcome[Key.STATE], welcome[Key.SEQ])
+        return bool(left or whole) or Key.STATE in welcome
 
     def copy_of(self, update: Mapping[str, Any]) -> Copy:
         """Give the state that an update is of."""

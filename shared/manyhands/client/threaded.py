@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -29,15 +30,24 @@ class Fired(BaseFired):
     def __init__(self, client: Client, entry: Entry) -> None:
         super().__init__(entry)
         self._client = client
+        #: Its end, once all that was to be called before has been.
+        self._told: End | None = None
+        entry.on_end = self._ended
 
     def wait(self, timeout: float | None = None) -> End:
         """Wait for its end. Raises `TimeoutError`; the event runs on."""
         about = f"the event for {self._entry.handler} has not ended"
-        return self._client._wait(lambda: self._entry.end, timeout, about)
+        return self._client._wait(self._find_end, timeout, about)
 
     def cancel(self) -> None:
         """Ask for its end."""
         self._client._drive(lambda _: self._client._core.cancel(self._entry))
+
+    def _ended(self, end: End) -> None:
+        self._told = end
+
+    def _find_end(self) -> End | None:
+        return self._entry.end if self._client.status is Status.CLOSED else self._told
 
 
 class Client(Base):
@@ -48,6 +58,9 @@ class Client(Base):
         # Guards the protocol, and orders what is sent: held while a few frames are written. Notified after each change.
         self._changed = threading.Condition()
         self._socket: ClientConnection | None = None
+        #: Whether the thread waits for a socket to open, which nothing ends before its time.
+        self._opening = False
+        self._process = os.getpid()
         self._thread = threading.Thread(target=self._run, name="manyhands-client", daemon=True)
 
     # --- for the program ---
@@ -60,6 +73,9 @@ class Client(Base):
         except TimeoutError:
             self.close()
             raise TimeoutError(f"no gateway has welcomed the client within {timeout:g} s: {self._trouble}") from None
+        except BaseException:
+            self.close()
+            raise
         if self.status is Status.CLOSED:
             self._refuse()
         return self
@@ -73,8 +89,7 @@ class Client(Base):
 
         Raises `TimeoutError` after so many seconds; the event runs on.
         """
-        if threading.current_thread() is self._thread:
-            raise RuntimeError("fire was called by what the client calls, and would wait for itself; use start")
+        self._refuse_to_wait_for_itself()
         fired = self.start(
             handler, payload, context, on_accepted=on_accepted, on_partial=on_partial, lifetime=lifetime
         )
@@ -89,9 +104,10 @@ class Client(Base):
         `on_accepted` is called with its number, `on_partial` with each update that comes before its end.
         """
         until = None if lifetime is None else time.monotonic() + lifetime
-        entry = self._entry(handler, payload, context, until, on_accepted, on_partial)
+        entry = Entry(handler, payload, context, until, on_accepted, on_partial)
+        fired = Fired(self, entry)
         self._drive(lambda now: self._core.fire(entry, now))
-        return Fired(self, entry)
+        return fired
 
     def cancel(self, n: int) -> None:
         """Ask for the end of an event by its number."""
@@ -114,8 +130,10 @@ class Client(Base):
 
     def close(self) -> None:
         """Leave, and come back no more."""
+        if os.getpid() != self._process:
+            return  # the socket is the parent's
         self._drive(lambda _: self._core.close("the client was closed"))
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread and not self._opening:
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -129,7 +147,10 @@ class Client(Base):
     # --- inside ---
 
     def _wait(self, condition: Callable[[], Found | None], timeout: float | None, what: str) -> Found:
+        self._refuse_a_fork()
         with self._changed:
+            if not condition():
+                self._refuse_to_wait_for_itself()
             self._changed.wait_for(lambda: condition() or self.status is Status.CLOSED, timeout)
             found = condition()
             if found:
@@ -138,8 +159,18 @@ class Client(Base):
             raise ClientClosed(self.reason)
         raise TimeoutError(f"{what} within {timeout:g} s")
 
+    def _refuse_to_wait_for_itself(self) -> None:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("what the client calls would wait for itself; use start, and on_partial or subscribe")
+
+    def _refuse_a_fork(self) -> None:
+        # The thread that reads is not there, and what were sent would get mixed up with what the parent sends.
+        if os.getpid() != self._process:
+            raise ClientClosed("this process was forked from the one that has connected; connect in this one, too")
+
     def _drive(self, act: Callable[[float], object]) -> None:
         """Let the protocol act, send what it wants sent, and make its calls."""
+        self._refuse_a_fork()
         with self._changed:
             act(time.monotonic())
             self._send()
@@ -151,6 +182,9 @@ class Client(Base):
             except Exception:
                 # A fault of the program's must not end its connection.
                 log.exception("what the client called has failed")
+        if calls:
+            with self._changed:
+                self._changed.notify_all()
 
     def _send(self) -> None:
         frames, socket = self._core.take_out(), self._socket
@@ -162,14 +196,19 @@ class Client(Base):
         except (ConnectionClosed, OSError):
             # The reader finds out. What was not accepted is sent again.
             return
+        except BaseException:
+            # An interrupt. Half of a frame may be on its way: no other can follow it on this socket.
+            socket.close_socket()
+            raise
         if self._core.wants_close and threading.current_thread() is not self._thread:
             socket.close()
 
     def _run(self) -> None:
         try:
             self._stay()
-        except Exception as error:
-            # A fault of ours, which would be repeated. Whoever waits must not do so for ever.
+        except BaseException as error:
+            # A fault of ours, which would be repeated, or what the client called has exited.
+            # Whoever waits must not do so for ever.
             log.exception("the client has failed")
             problem = f"the client has failed: {error}"
             self._drive(lambda _: self._core.close(problem))
@@ -181,6 +220,7 @@ class Client(Base):
                     self._changed.wait(left)
                 if self.status is Status.CLOSED:
                     return
+                self._opening = True
             self._connect()
 
     def _connect(self) -> None:
@@ -191,6 +231,8 @@ class Client(Base):
             self._trouble = f"{url}: {error}"
             self._drive(lambda now: self._core.lost(0, "", now))
             return
+        finally:
+            self._opening = False
         with socket:
             self._drive(lambda _: self._use(socket))
             code, reason = self._read(socket)
