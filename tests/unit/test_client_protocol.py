@@ -343,3 +343,43 @@ def test_who_follows_a_room_hears_of_what_a_welcome_brings_of_it(script: Script)
     script.lose()
     script.open(updates=True, shared={})
     assert heard == [2, None]
+
+
+def test_to_a_text_that_grew_what_was_added_is_added_after_the_rest(script: Script) -> None:
+    heard: list[Any] = []
+    script.core.subscriptions.add("deep.text", heard.append)
+    hello, *_ = script.open(state={"deep": {"text": "ab"}, "other": 1})
+    assert hello["add"] is True
+    before = script.core.states.own.data
+    script.update(1, 9, add=[[["deep", "text"], "cd"]])
+    script.update(2, 9, set=[[["new"], "x"]], add=[[["new"], "y"]])
+    assert script.core.states.own.data == {"deep": {"text": "abcd"}, "other": 1, "new": "xy"}
+    assert before == {"deep": {"text": "ab"}, "other": 1}
+    assert heard == ["ab", "abcd"]
+
+
+@pytest.mark.parametrize("state", [{}, {"text": None}, {"text": ["ab"]}, {"text": {"$blob": "/_mh/blob/x"}}])
+def test_where_nothing_can_grow_the_client_asks_for_the_whole_state(script: Script, state: Any) -> None:
+    script.open(state=state)
+    script.fire()
+    script.tell("accepted", n=1)
+    script.update(1, 1, add=[[["text"], "cd"]])
+    assert script.core.wants_close
+    script.lose()
+    ended = {"n": 1, "ok": True, "result": 7, "error": None, "mail": []}
+    (hello,) = script.open(state={"text": "abcd"}, seq=1, n=1, ended=[ended])
+    assert "seq" not in hello
+    assert script.core.states.own.data == {"text": "abcd"}
+
+
+def test_of_a_room_in_which_nothing_can_grow_the_client_asks_for_the_whole_state(script: Script) -> None:
+    script.open()
+    script.tell("update", seq=7, shared="chat", state={"said": None})
+    script.tell("update", seq=3, shared="news", state={"x": 1})
+    script.tell("update", seq=8, shared="chat", set=[], unset=[], add=[[["said"], "a"]])
+    assert script.core.wants_close
+    script.lose()
+    rooms = {"chat": {"seq": 8, "state": {"said": "a"}}, "news": {"seq": 3}}
+    hello, *_ = script.open(updates=True, shared=rooms)
+    assert (hello["seq"], hello["shared"]) == (0, {"news": 3})
+    assert script.core.states.shared == {"chat": {"said": "a"}, "news": {"x": 1}}

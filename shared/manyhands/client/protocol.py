@@ -191,7 +191,7 @@ class Protocol:
     # --- from the gateway ---
 
     def _hello(self) -> None:
-        hello: dict[Key, Any] = {Key.TYPE: Type.HELLO, Key.CLIENT: self.client}
+        hello: dict[Key, Any] = {Key.TYPE: Type.HELLO, Key.CLIENT: self.client, Key.ADD: True}
         if self.session is not None:
             hello[Key.SESSION] = self.session
             if self.states.own.seq is not None:
@@ -230,7 +230,7 @@ class Protocol:
         copy = self.states.copy_of(update)
         seen = copy.seq
         if not copy.apply(update):
-            # A gap: go on from what was seen.
+            # Go on from what was seen.
             self.wants_close = True
             return
         if copy.seq == seen and Key.STATE not in update:

@@ -47,7 +47,7 @@ class Copy:
         self.data, self.seq = self._change(dict(state)), seq
 
     def apply(self, update: Mapping[str, Any]) -> bool:
-        """Apply an update, unless it was before; False where one before it is missing."""
+        """Apply an update, unless it was before; False where it does not follow from what is here."""
         seq = update[Key.SEQ]
         if Key.STATE in update:
             # Of a room: the whole state for a session that has joined it, nothing for one that has left.
@@ -63,7 +63,11 @@ class Copy:
             self._unset(path)
         for path, value in update[Key.SET]:
             self._set(path, self._change(value))
-        return True
+        if all(self._grow(path, more) for path, more in update.get(Key.ADD, ())):
+            return True
+        # Here is another state than the server's: only a whole one helps.
+        self.seq = None
+        return False
 
     def _unset(self, path: Sequence[str]) -> None:
         node: Any = self.data
@@ -75,6 +79,16 @@ class Copy:
 
     def _set(self, path: Sequence[str], value: Any) -> None:
         self._parent_of(path)[path[-1]] = value
+
+    def _grow(self, path: Sequence[str], more: str) -> bool:
+        """Add to a text; False where there is none."""
+        node: Any = self.data
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+        if not isinstance(node, str):
+            return False
+        self._set(path, node + more)
+        return True
 
     def _parent_of(self, path: Sequence[str]) -> dict[str, Any]:
         """Give the map that a path ends in. All along it are new ones: who has the old state sees no change in it."""

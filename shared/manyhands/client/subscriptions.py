@@ -44,7 +44,7 @@ class Subscriptions:
         if Key.STATE in update:
             touched = [before]
         else:
-            changed = [*update[Key.UNSET], *(path for path, _ in update[Key.SET])]
+            changed = [*update[Key.UNSET], *(path for key in (Key.SET, Key.ADD) for path, _ in update.get(key, ()))]
             touched = [(*before, *path) for path in changed]
         return [
             _called(call, states, path)
@@ -70,4 +70,3 @@ def read(states: States, path: Path) -> Any:
 def _called(call: Call, states: States, path: Path) -> Callable[[], object]:
     value = read(states, path)
     return lambda: call(value)
-
