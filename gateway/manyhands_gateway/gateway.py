@@ -89,7 +89,7 @@ class Gateway:
         self.studio: StudioFeed | None = None
         if settings.dev:
             self.studio = StudioFeed(settings, lambda: self.connections)
-            received = self.studio.watching(received, self.hub.session_of)
+            received = self.studio.watching(received, lambda one: self.hub.session_of(one) or self.rooms.room_of(one))
             self.accepter.on_accepted = self.studio.accepted
         self.subscriber = Subscriber(settings.redis, keys.gateways(), received, self._mended)
         #: Set once the process is about to end: no more connections.

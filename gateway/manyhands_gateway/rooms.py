@@ -144,6 +144,8 @@ class Rooms:
         self._hub = Hub(store, keys, RoomGreeter(store), session_ttl, meter)
         self._following: dict[Connection, Following] = {}
         self.received, self.mended, self.stop = self._hub.received, self._hub.mended, self._hub.stop
+        #: Gives the room whose updates come on a channel.
+        self.room_of = self._hub.session_of
 
     def start(self, channels: Channels) -> None:
         """Begin to look for lost updates."""

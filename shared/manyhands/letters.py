@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgpack
+
 from manyhands import codec
 from manyhands.errors import DamagedValue
 from manyhands.packing import pack
@@ -59,6 +61,14 @@ def encode_body(body: Body) -> bytes:
 def with_traceparent(encoded: bytes, before: str | None, traceparent: str) -> bytes:
     """Give an encoded body another traceparent than `before`: it stands at the end."""
     return encoded[: -len(pack(before))] + pack(traceparent)
+
+
+def handler_in(encoded: bytes) -> str:
+    """Give the handler of an encoded body, and decode nothing else of it."""
+    unpacker = msgpack.Unpacker(max_buffer_size=len(encoded))
+    unpacker.feed(encoded)
+    unpacker.read_array_header()
+    return str(unpacker.unpack())
 
 
 def decode_body(encoded: bytes) -> Body:

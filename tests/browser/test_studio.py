@@ -321,7 +321,7 @@ def test_an_app_that_cannot_be_imported_is_told_with_the_line(studio: Studio) ->
 
 def test_an_element_is_pointed_at_and_its_handler_written_back_without_another_byte(studio: Studio) -> None:
     studio.select("#minus")
-    expect(studio.page.locator(".side h2")).to_have_text('<button id="minus"> in line 7')
+    expect(studio.page.locator(".side > h2")).to_have_text('<button id="minus"> in line 7')
     studio.page.get_by_label("handler of wf-click").select_option("increment")
     expect(studio.frame.locator("#minus")).to_have_attribute("wf-click", "increment")
     expect(studio.page.get_by_label("handler of wf-click")).to_have_value("increment")
@@ -342,8 +342,8 @@ def test_pointing_at_an_element_does_not_click_it(studio: Studio) -> None:
 
 def test_what_is_wrong_with_the_pages_events_is_said_with_the_cure(studio: Studio) -> None:
     side = studio.open("Page").locator(".side")
-    expect(side).to_contain_text("wf-click names nobody, which is none; write def nobody(state)")
-    expect(side).to_contain_text("It has no id")
+    expect(side).to_contain_text("wf-click names nobody, which is no handler; write def nobody(state)")
+    expect(side).to_contain_text("has no id")
 
 
 def test_stub_code_is_shown_and_appended_and_linked(studio: Studio) -> None:

@@ -297,4 +297,6 @@ class RoomOfRun:
             # Another run of the same event has written already what this one writes again.
             return Changes()
         self._contents = changes.contents
+        views = dict(changes.set_views)
+        self._run.untold.note(((f"@{self.name}", *one.path), views.get(one.path)) for one in taken)
         return changes

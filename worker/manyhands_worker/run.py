@@ -19,6 +19,7 @@ from manyhands.known_fields import KnownFields
 from manyhands.letters import Body
 from manyhands.logs import Subject
 from manyhands.mutations import Mutation
+from manyhands.paths import is_public
 from manyhands.references import Content
 from manyhands.rooms import Session
 from manyhands.state_root import StateRoot
@@ -33,6 +34,7 @@ from manyhands_worker.growth import Texts
 from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
 from manyhands_worker.meter import OK
 from manyhands_worker.output import Output, capturing
+from manyhands_worker.untold import Untold
 
 if TYPE_CHECKING:
     from manyhands_worker.room_commits import RoomsOfRun
@@ -68,8 +70,7 @@ class Run:
         dev: bool, values: SessionValues, max_value: int, declared: Declared = PLAIN,
     ) -> None:  # fmt: skip
         self.turn, self.body = turn, body
-        self.session = turn.session.id
-        self.token = turn.token
+        self.session, self.token = turn.session.id, turn.token
         self.root = StateRoot.over(known, defaults, self.session, declared, values.load)
         self.root.allow_mail(max_value)
         if self.root.live is not None:
@@ -119,6 +120,7 @@ class Run:
         self.rooms: RoomsOfRun | None = None
         #: Rooms that the session is to join, with True, and to leave; filled by the handler, taken by each commit.
         self.joined: dict[str, bool] = {}
+        self.untold = Untold(dev=dev)
         #: A commit that has not been answered yet: sent again, as it was, before any other.
         self.unanswered: Commit | None = None
         #: Versions that this run's own commits made.
@@ -290,6 +292,7 @@ class Run:
             )  # fmt: skip
         self._values.hold(changes.contents)
         self._encoded.add(changes)
+        self.untold.note((one.path, None) for one in mutations if not is_public(one.path))
 
     def _take(self, *, goes_on: bool = False) -> Changes:
         self._encode(goes_on=goes_on)

@@ -24,6 +24,9 @@ from manyhands.loaded_app import LoadedApp
 from manyhands.logs import Subject
 from manyhands.settings import Settings
 from manyhands.verifiers import is_internal
+from manyhands.wire import Key
+from manyhands_worker.allowance import Allowance
+from manyhands_worker.output import current_subject
 from manyhands_worker.run import Run
 
 #: Entries that wait to be sent. Of more the oldest are dropped: an app must not wait for its studio.
@@ -44,6 +47,7 @@ class Studio:
     def __init__(self, settings: Settings, location: AppLocation) -> None:
         self._feed, self._directory = DevFeed(settings.redis, settings.namespace), location.directory
         self._waiting: deque[Mapping[str, Any]] = deque(maxlen=WAITING)
+        self._allowance = Allowance()
         self._woken = threading.Event()
         # Held while what waits is sent: order is kept between the thread and whoever flushes.
         self._sending = threading.Lock()
@@ -73,6 +77,7 @@ class Studio:
             {"name": one.name, "reason": one.reason, "file": self.shown(one.file), "line": one.line}
             for one in app.not_exposed
         ]
+        self._say_left_out("import", time.time())
         told = {"version": app.version, "handlers": handlers, "not_exposed": not_exposed, "error": None}
         self.say({"kind": Kind.APP, "time": time.time(), **told})
 
@@ -81,14 +86,27 @@ class Studio:
         cause = error.__cause__ or error
         place = self.place(cause)
         self.say({"kind": Kind.APP, "time": time.time(), "error": f"{type(cause).__name__}: {cause}", **place})
-        self.log("error", text, time.time(), "import", place)
+        self._say_left_out("import", time.time())
+        self._say_line("error", text[:LONGEST_TEXT], time.time(), "import", place)
 
     def log(self, level: str, text: str, at: float, source: str, place: Mapping[str, Any]) -> None:
         """Tell of a line. `at`: seconds since 1970."""
+        left_out = self._allowance.take(source)
+        if left_out is None:
+            return
+        if left_out:
+            self._say_line("warning", _of_left_out(left_out), at, source, {})
+        self._say_line(level, text[:LONGEST_TEXT], at, source, place)
+
+    def _say_left_out(self, source: str, at: float) -> None:
+        if left_out := self._allowance.end(source):
+            self._say_line("warning", _of_left_out(left_out), at, source, {})
+
+    def _say_line(self, level: str, text: str, at: float, source: str, place: Mapping[str, Any]) -> None:
         about: dict[str, Any] = {"session": None, "event": None, "handler": None}
         if isinstance(source, Subject):
             about = source.named()
-        line = {"level": level, "text": text[:LONGEST_TEXT], "time": at, "source": None if about["event"] else source}
+        line = {"level": level, "text": text, "time": at, "source": None if about["event"] else source}
         self.say({"kind": Kind.LOG, **line, **about, **place})
 
     def ended(self, run: Run) -> None:
@@ -103,11 +121,19 @@ class Studio:
             "posted": body.posted, "taken": at(run.taken), "began": at(run.began), "returned": at(run.returned),
             "committed": now,
         }  # fmt: skip
-        context = {"event": body.context.event, "target": body.context.target}
+        around = [
+            {
+                Key.STATE: one.state, Key.REPEATER_KEY: one.key, Key.KEY_VARIABLE: one.key_variable,
+                Key.VALUE_VARIABLE: one.value_variable,
+            }
+            for one in body.context.repeaters
+        ]  # fmt: skip
+        context = {"event": body.context.event, "target": body.context.target, Key.REPEATERS: around}
+        self._say_left_out(run.output.source, now)
         self.say({
             "kind": Kind.EVENT, "session": run.session, "event": {"client": turn.client, "n": turn.n},
             "handler": body.handler, "attempt": turn.attempt, "outcome": run.outcome, "time": now, "times": times,
-            "context": context, **_shown_payload(body.payload),
+            "context": context, "untold": run.untold.told(), **_shown_payload(body.payload),
         })  # fmt: skip
 
     def place(self, error: BaseException) -> dict[str, Any]:
@@ -177,7 +203,9 @@ def _split(record: logging.LogRecord) -> tuple[str, str]:
         return (str(arguments[0]) if not isinstance(arguments[0], Subject) else arguments[0]), str(arguments[1])
     subject = next((one for one in arguments if isinstance(one, Subject)), None)
     text = record.getMessage()
-    return (subject, text.removeprefix(f"{subject} | ")) if subject is not None else (record.name, text)
+    if subject is None:
+        return current_subject() or record.name, text
+    return subject, text.removeprefix(f"{subject} | ")
 
 
 def _shown_payload(payload: Any) -> dict[str, Any]:
@@ -188,6 +216,10 @@ def _shown_payload(payload: Any) -> dict[str, Any]:
     if len(encoded) > LARGEST_PAYLOAD:
         return {"payload": None, "payload_left_out": True}
     return {"payload": msgpack.unpackb(encoded, strict_map_key=False), "payload_left_out": False}
+
+
+def _of_left_out(count: int) -> str:
+    return f"… {count:,} more lines are left out here; the terminal has them"
 
 
 def open_studio(settings: Settings, location: AppLocation) -> Studio | None:

@@ -10,6 +10,7 @@ from manyhands.errors import ManyHandsError
 from manyhands.fields import build_tree
 from manyhands.handlers import Handler
 from manyhands.loaded_app import LoadedApp
+from manyhands.rooms import shared
 from manyhands.state import State
 from manyhands.state_root import StateRoot
 from manyhands.verifiers import EDIT_STATE, RESET_STATE
@@ -30,17 +31,25 @@ def with_studio(app: LoadedApp) -> LoadedApp:
 
 
 def edit_state(state: Any, payload: Mapping[str, Any]) -> None:
-    """Assign a value at a path. Raises `NotEditable` for a value that JSON would turn into another type."""
-    *above, name = payload["path"]
-    node = state
+    """Assign a value at a path, or remove what is there; `room` names the room that the path lies in, if any.
+
+    Raises `NotEditable` for a value that JSON would turn into another type.
+    """
+    path = payload["path"]
+    *above, name = path
+    node = state if payload["room"] is None else shared(payload["room"])
     for key in above:
         node = node.get(key)
         if not isinstance(node, State):
             raise NotEditable(f"the state has no dict at {'.'.join(above)} any more")
+    if payload["remove"]:
+        if name in node:
+            del node[name]
+        return
     there = node.get(name)
     if not isinstance(there, EDITABLE):
         raise NotEditable(
-            f"{'.'.join(payload['path'])} is of type {type(there).__name__}, which the studio would replace by "
+            f"{'.'.join(path)} is of type {type(there).__name__}, which the studio would replace by "
             "what JSON has instead; assign it in a handler"
         )
     node[name] = payload["value"]

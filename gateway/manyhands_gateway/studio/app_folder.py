@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ MOST_FILES = 1000
 LONGEST_NAME, DEEPEST = 300, 12
 #: Bytes of the hash by which a text is known.
 HASH_BYTES = 12
+
+#: What Windows takes for devices, in any directory and with any suffix.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -161,6 +165,8 @@ def _parts_of(name: str) -> list[str]:
         raise FileRefused(name, "a name begins in the app's directory and stays there, as static/style.css does")
     if len(parts) > DEEPEST:
         raise FileRefused(name, f"it lies more than {DEEPEST} directories deep")
+    if any(_RESERVED.fullmatch(part) for part in parts):
+        raise FileRefused(name, "Windows takes it for a device, so that nobody there could have the app")
     if any(_is_hidden(part) for part in parts):
         raise FileRefused(name, "hidden files, and what was installed, are not shown here")
     if not _is_editable(parts[-1]):

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from manyhands import envelopes
 from manyhands.dev_feed import KEPT, START, DevFeed, Kind
+from manyhands.letters import handler_in
 from manyhands.settings import Settings
 from manyhands.store.contract import Letter, Receipt, Verdict
 from manyhands.wire import Key
@@ -34,7 +35,7 @@ PAUSE = 0.5
 #: Bytes of an update that is shown; of a larger one its paths alone.
 LARGEST_UPDATE = 262_144
 #: What is told of an update.
-TOLD = (Key.EVENT, Key.SET, Key.UNSET, Key.DONE, Key.OK, Key.RESULT, Key.ERROR)
+TOLD = (Key.EVENT, Key.SHARED, Key.SET, Key.UNSET, Key.DONE, Key.OK, Key.RESULT, Key.ERROR)
 
 
 class StudioFeed:
@@ -77,7 +78,8 @@ class StudioFeed:
         """Take note of an event that is in its mailbox. Called by the accepter."""
         if receipt.verdict is Verdict.ACCEPTED and not receipt.duplicate:
             event = {"client": letter.client, "n": receipt.n}
-            self._add({"kind": Kind.ACCEPTED, "session": letter.session, "event": event, "time": time()})
+            about = {"session": letter.session, "event": event, "handler": handler_in(letter.body), "time": time()}
+            self._add({"kind": Kind.ACCEPTED, **about})
 
     def watching(
         self, received: Callable[[bytes, bytes], None], session_of: Callable[[bytes], str | None]

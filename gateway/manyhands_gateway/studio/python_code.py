@@ -15,7 +15,11 @@ def find_syntax_error(text: str) -> dict[str, Any] | None:
     if len(text) > LONGEST:
         return None
     try:
-        _parse(text)
+        with warnings.catch_warnings():
+            # Of an escape that means nothing, say; they are no errors.
+            warnings.simplefilter("ignore")
+            # Not parsed alone: a `return` outside of any function is found by the compiler.
+            compile(text, "the module", "exec", dont_inherit=True)
     except SyntaxError as error:
         return {"line": error.lineno or 1, "column": error.offset or 1, "message": error.msg}
     except (ValueError, RecursionError, MemoryError) as error:
@@ -50,6 +54,5 @@ def _names(text: str) -> set[str]:
 
 def _parse(text: str) -> ast.Module:
     with warnings.catch_warnings():
-        # Of an escape that means nothing, say; they are no errors.
         warnings.simplefilter("ignore")
         return ast.parse(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from manyhands.app_location import AppLocation
 from manyhands.settings import Settings
 from manyhands.stubs import STUBS
 from manyhands.verifiers import EDIT_STATE, RESET_STATE
+from manyhands_gateway.client_files import MODULES
 from manyhands_gateway.frames import encode_json
 from manyhands_gateway.gateway import Gateway
 from manyhands_gateway.http_sessions import HttpSessions
@@ -18,13 +20,15 @@ from manyhands_gateway.studio.access import find_fault
 from manyhands_gateway.studio.app_folder import AppFolder, FileRefused
 from manyhands_gateway.studio.feed import StudioFeed
 from manyhands_gateway.studio.marked_page import mark
-from manyhands_gateway.studio.page_tags import PAGE, describe_page, link
+from manyhands_gateway.studio.page_tags import PAGE, describe_page, set_attribute
 from manyhands_gateway.studio.python_code import find_syntax_error
 from manyhands_gateway.studio.session_acts import ActRefused, act, whole_state
 from manyhands_gateway.studio.texts import append_stub, read_text, write_text
 
 PATH = "/_mh/studio"
 PAGES = Path(__file__).parent / "pages"
+#: Modules of the client that the studio's pages import as well.
+OF_CLIENT = ("msgpack.js", "paths.js")
 #: Said by the studio's frame of the app's page.
 FRAMED = "mh-studio"
 #: Of the studio's own page: nobody may frame it, and nothing comes from elsewhere.
@@ -87,10 +91,12 @@ def _add_pages(blueprint: Blueprint) -> None:
 
     def file(name: str) -> Response:
         # Small, and read anew each time: whoever works on the studio itself reloads the page.
-        return _fresh(Response((PAGES / name).read_bytes(), mimetype=TYPES[Path(name).suffix]))
+        directory = MODULES if name in OF_CLIENT else PAGES
+        return _fresh(Response((directory / name).read_bytes(), mimetype=TYPES[Path(name).suffix]))
 
     blueprint.add_url_rule("", "page", page)
-    names = ", ".join(f'"{one.name}"' for one in sorted(PAGES.iterdir()) if one.suffix in TYPES)
+    own = (one.name for one in sorted(PAGES.iterdir()) if one.suffix in TYPES)
+    names = ", ".join(f'"{name}"' for name in (*own, *OF_CLIENT))
     blueprint.add_url_rule(f"/<any({names}):name>", "file", file)
 
 
@@ -100,28 +106,34 @@ def _fresh(response: Response) -> Response:
 
 
 def _add_app(blueprint: Blueprint, feed: StudioFeed, folder: AppFolder, location: AppLocation) -> None:
+    main = location.file.name
+
     def app() -> Response:
         stubs = {event: {"code": stub.code(), "doc": stub.doc} for event, stub in STUBS.items()}
-        about = {"directory": location.directory.name, "main": location.file.name, "stubs": stubs}
+        about = {"directory": location.directory.name, "main": main, "stubs": stubs}
         return _json({**about, "app": feed.workers.app(), "has_page": PAGE in folder.names()})
 
     def tags() -> Response:
-        return _json(describe_page(folder))
+        known = feed.workers.app()
+        handlers = None if known is None else [one["name"] for one in known["handlers"]]
+        return _json(describe_page(folder, handlers, main))
 
-    def link_event() -> Response:
-        asked = _body(etag=str, at=int, event=str, handler=str)
-        return _json({"etag": link(folder, **asked)})
+    def set_tag() -> Response:
+        asked = _body(etag=str, at=int, name=str, value=str)
+        return _json({"etag": set_attribute(folder, **asked)})
 
     def stub() -> Response:
         event = _body(event=str)["event"]
         if event not in STUBS:
             abort(400, f"there is no event {event[:40]!r}")
-        code = STUBS[event].code()
-        return _json(append_stub(folder, location.file.name, code, STUBS[event].name))
+        name = (request.get_json() or {}).get("function", STUBS[event].name)
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            abort(400, "`function` is a name that a function can have")
+        return _json(append_stub(folder, main, STUBS[event].code(name), name))
 
     blueprint.add_url_rule("/app", "app", app)
     blueprint.add_url_rule("/tags", "tags", tags)
-    blueprint.add_url_rule("/tags", "link", link_event, methods=["PUT"])
+    blueprint.add_url_rule("/tags", "set_tag", set_tag, methods=["PUT"])
     blueprint.add_url_rule("/stubs", "stub", stub, methods=["POST"])
 
 
@@ -163,10 +175,15 @@ def _add_session(blueprint: Blueprint, gateway: Gateway, feed: StudioFeed, sessi
 
     def edit() -> Response:
         asked = _body(path=list)
-        path, body = asked["path"], request.get_json()
-        if not path or not all(isinstance(name, str) for name in path) or "value" not in body:
-            abort(400, "expected `path`, a list of strings that is not empty, and `value`")
-        return _json(act(gateway, _demand(sessions), EDIT_STATE, {"path": path, "value": body["value"]}))
+        body = request.get_json()
+        path, room = asked["path"], body.get("room")
+        removes = body.get("remove") is True
+        if not path or not all(isinstance(name, str) for name in path) or ("value" in body) is removes:
+            abort(400, "expected `path`, a list of strings that is not empty, and either `value` or `remove`: true")
+        if not isinstance(room, str | None):
+            abort(400, "`room` is the name of one, or null for the session's own state")
+        payload = {"room": room, "path": path, "value": body.get("value"), "remove": removes}
+        return _json(act(gateway, _demand(sessions), EDIT_STATE, payload))
 
     def reset() -> Response:
         return _json(act(gateway, _demand(sessions), RESET_STATE, None))

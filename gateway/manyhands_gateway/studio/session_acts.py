@@ -7,10 +7,12 @@ from typing import Any
 
 from manyhands import fields
 from manyhands.errors import ManyHandsError
+from manyhands.keys import room
 from manyhands.letters import Body, encode_body
 from manyhands.store.contract import Letter, Verdict
 from manyhands_gateway.frames import transcode
 from manyhands_gateway.gateway import Gateway
+from manyhands_gateway.sessions import join_map
 
 #: The client that acts. Browsers' ids are longer.
 CLIENT = "studio"
@@ -25,14 +27,16 @@ class ActRefused(ManyHandsError):
 
 
 def whole_state(gateway: Gateway, session: str) -> bytes:
-    """Give all of a session's state as JSON, private keys too. Raises `Unavailable` and `ActRefused`."""
+    """Give all of a session's state and of its rooms' as JSON, private keys too; raises `Unavailable`, `ActRefused`."""
     welcome = gateway.store.welcome(session, CLIENT, None)
     if welcome is None:
         raise _unknown()
     announcement = gateway.store.announcement()
     defaults = announcement.defaults if announcement else welcome.session.defaults
-    tree = fields.build_tree(gateway.services.sessions.defaults.get(defaults), welcome.fields or {})
-    return transcode(fields.encode_whole(tree))
+    own = fields.build_tree(gateway.services.sessions.defaults.get(defaults), welcome.fields or {})
+    shared = {name: gateway.store.rooms.snapshot(room(name), None).fields or {} for name in welcome.rooms}
+    rooms = {name: fields.encode_whole(fields.build_tree({}, found)) for name, found in shared.items()}
+    return transcode(join_map({"state": fields.encode_whole(own), "rooms": join_map(rooms)}))
 
 
 def act(gateway: Gateway, session: str, handler: str, payload: Any) -> dict[str, Any]:

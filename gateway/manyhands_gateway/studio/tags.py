@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: What follows these tags is text up to their end tag.
-RAW_TEXT = frozenset({b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed", b"noframes"})
+#: `noscript` is one of them wherever scripts run, as they do in the studio.
+RAW_TEXT = frozenset(
+    {b"script", b"style", b"textarea", b"title", b"xmp", b"iframe", b"noembed", b"noframes", b"noscript"}
+)
 
 _SPACE = b" \t\n\r\f"
 _NAME = re.compile(rb"[^\s/>\x00]*")
@@ -46,11 +49,18 @@ class Tag:
     name_end: int
     #: In their order; of two with one name only the first one counts.
     attributes: Mapping[str, Attribute]
+    #: Whether it stands in a <template>, so that it may be there many times, or not at all.
+    in_template: bool = False
+
+    def value(self, name: str) -> str | None:
+        """Give the value of an attribute; None where there is none."""
+        found = self.attributes.get(name)
+        return None if found is None else found.value
 
 
 def start_tags(page: bytes) -> Iterator[Tag]:
     """Give the start tags of a page, in their order."""
-    at = 0
+    at = templates = 0
     while found := _TAG_OPEN.search(page, at):
         begin, opened = found.start(), found.group()
         if opened == b"<!--":
@@ -62,9 +72,12 @@ def start_tags(page: bytes) -> Iterator[Tag]:
             if tag is None:
                 return
             at = tag.end
+            is_template = tag.name == "template"
             if opened.startswith(b"</"):
+                templates = max(0, templates - is_template)
                 continue
-            yield tag
+            yield replace(tag, in_template=True) if templates else tag
+            templates += is_template
             if tag.name == "plaintext":
                 return
             if tag.name.encode("latin-1") in RAW_TEXT:

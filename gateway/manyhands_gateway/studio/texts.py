@@ -5,50 +5,55 @@ from __future__ import annotations
 from typing import Any
 
 from manyhands_gateway.studio.app_folder import AppFolder, Content, FileRefused
+from manyhands_gateway.studio.line_ends import as_before, for_the_web
 from manyhands_gateway.studio.python_code import append_function, find_syntax_error
 
-CRLF = "\r\n"
+#: What some editors put before UTF-8. It is the file's, and nobody sees it.
+BOM = "\ufeff"
 
 
 def read_text(folder: AppFolder, name: str) -> dict[str, Any]:
     """Give a file's text. Raises `FileRefused`."""
     content = folder.read(name)
-    text = _decode(name, content)
-    return {"name": name, "etag": content.etag, "text": text.replace(CRLF, "\n"), "syntax": _check(name, text)}
+    _, text = _decode(name, content)
+    return {"name": name, "etag": content.etag, "text": for_the_web(text), "syntax": _check(name, text)}
 
 
 def write_text(folder: AppFolder, name: str, text: str, seen: str | None) -> dict[str, Any]:
-    """Write what was edited, with the line ends that the file had. Raises `FileRefused`."""
-    if seen is not None and _has_crlf(_decode(name, folder.read(name))):
-        text = text.replace("\n", CRLF)
-    try:
-        data = text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise FileRefused(name, "it holds half a character, which can't be saved") from None
-    content = folder.write(name, data, seen)
+    """Write what was edited, with the mark and the line ends that the file had. Raises `FileRefused`."""
+    mark = ""
+    if seen is not None:
+        mark, before = _decode(name, folder.read(name))
+        text = as_before(text, before)
+    content = folder.write(name, _encode(name, mark + text), seen)
     return {"name": name, "etag": content.etag, "syntax": _check(name, text)}
 
 
 def append_stub(folder: AppFolder, name: str, code: str, function: str) -> dict[str, Any]:
     """Append a function to a module; gives its name, and the line that it begins in. Raises `FileRefused`."""
     content = folder.read(name)
-    text = _decode(name, content)
+    mark, text = _decode(name, content)
     longer, named = append_function(text, code, function)
-    folder.write(name, longer.encode("utf-8"), content.etag)
+    folder.write(name, _encode(name, mark + longer), content.etag)
     line = longer.rindex(f"def {named}(")
-    return {"name": named, "file": name, "line": longer.count("\n", 0, line) + 1}
+    return {"name": named, "file": name, "line": for_the_web(longer[:line]).count("\n") + 1}
 
 
 def _check(name: str, text: str) -> dict[str, Any] | None:
     return find_syntax_error(text) if name.endswith(".py") else None
 
 
-def _has_crlf(text: str) -> bool:
-    return CRLF in text and text.count(CRLF) == text.count("\n")
-
-
-def _decode(name: str, content: Content) -> str:
+def _decode(name: str, content: Content) -> tuple[str, str]:
+    """Give the mark that a file begins with, or nothing, and its text."""
     try:
-        return content.data.decode("utf-8")
+        text = content.data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileRefused(name, f"it is no text in UTF-8: its byte {error.start} is none of it") from None
+    return (BOM, text[1:]) if text.startswith(BOM) else ("", text)
+
+
+def _encode(name: str, text: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise FileRefused(name, "it holds half a character, which can't be saved") from None

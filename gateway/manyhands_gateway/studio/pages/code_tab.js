@@ -4,82 +4,133 @@ import { ask } from "./api.js";
 import { complain, make } from "./dom.js";
 import { Editor } from "./editor.js";
 import { makeLog } from "./log.js";
+import { OpenFile } from "./open_file.js";
 
 /** Milliseconds after the last key before the syntax is looked at. */
 const CHECK_AFTER = 300;
 
 /** @param {import("./studio.js").Shared} shared @returns {import("./studio.js").Tab} */
 export function codeTab(shared) {
-  const files = make("select", { "aria-label": "file", onchange: () => choose(files.value) });
+  const names = make("select", { "aria-label": "file", onchange: () => choose(names.value) });
   const saving = make("button", { onclick: save, disabled: true }, "Save");
   const fresh = make("button", { onclick: makeFile }, "New file");
   const said = make("p", { role: "status" });
+  const conflict = make("p", { class: "conflict", role: "alert", hidden: true }, make("span"), " ",
+    make("button", { onclick: () => settle(false) }, "Take theirs"), " ", make("button", { onclick: () => settle(true) }, "Keep mine"));
   const editor = new Editor(changed, save);
-  const log = makeLog(shared, (file, line) => openFile(file, line));
+  const log = makeLog(shared, openFile);
   const panel = make("section", { class: "code" },
-    make("div", { class: "bar" }, files, saving, fresh, said), editor.element, log.element);
-  let name = "", etag = "", saved = "";
-  /** What was edited and not saved, by file. @type {Map<string, {text: string, etag: string, saved: string}>} */
-  const drafts = new Map();
+    make("div", { class: "bar" }, names, saving, fresh, said), conflict, editor.element, log.element);
+  /** Those that were opened, with what is not saved of them. @type {Map<string, OpenFile>} */
+  const files = new Map();
+  /** @type {OpenFile | null} */
+  let shownFile = null;
+  /** The file that is to be shown at a line, while it is read: nothing else is shown instead. */
+  let opening = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let checking;
 
   async function list() {
-    const { main, names } = await ask("GET", "files");
-    files.replaceChildren(...names.map((/** @type {string} */ one) => make("option", { value: one }, drafts.has(one) ? `${one} •` : one)));
-    if (name) files.value = name;
+    const { main, names: found } = await ask("GET", "files");
+    const all = [...new Set([...found, ...[...files.values()].filter(({ isDirty }) => isDirty).map(({ name }) => name)])];
+    names.replaceChildren(...all.map((name) => make("option", { value: name })));
+    mark();
+    if (shownFile) names.value = shownFile.name;
     return main;
+  }
+
+  /** Show which files are not saved. */
+  function mark() {
+    for (const option of names.options) option.textContent = files.get(option.value)?.isDirty ? `${option.value} •` : option.value;
+    saving.disabled = !shownFile?.isDirty;
   }
 
   /** @param {string} wanted */
   async function choose(wanted) {
-    if (name && editor.text !== saved) drafts.set(name, { text: editor.text, etag, saved });
+    const file = files.get(wanted) ?? new OpenFile(wanted);
+    names.value = wanted;
+    complain(said);
     try {
-      const file = await ask("GET", `file?name=${encodeURIComponent(wanted)}`);
-      const draft = drafts.get(wanted);
-      drafts.delete(wanted);
-      ({ name, etag } = file);
-      if (draft) etag = draft.etag;
-      saved = draft?.saved ?? file.text;
-      editor.text = draft?.text ?? file.text;
-      editor.disabled = false;
-      editor.showFault(file.syntax);
-      complain(said);
-      changed();
+      await load(file);
     } catch (error) {
       complain(said, error);
+      if (!file.isDirty) files.delete(wanted);
+      if (shownFile && names.value === wanted) names.value = shownFile.name;
+      return;
     }
-    files.value = name;
+    files.set(wanted, file);
+    // Another one may have been chosen while this one was read.
+    if (names.value === wanted) show(file);
+  }
+
+  /** Read a file, and say what somebody else has made of it. @param {OpenFile} file */
+  async function load(file) {
+    const isMerged = await file.load();
+    if (isMerged && !file.theirs) said.textContent = `${file.name} was changed by somebody else meanwhile, in other lines: theirs are in it now`;
+  }
+
+  /** @param {OpenFile} file */
+  function show(file) {
+    const isAnother = file !== shownFile;
+    if (shownFile && isAnother) shownFile.spot = editor.spot;
+    shownFile = file;
+    editor.text = file.text;
+    // Loaded text has the line ends of the field; anything else would be an edit.
+    if (isAnother) editor.spot = file.spot;
+    editor.disabled = false;
+    editor.showFault(file.fault);
+    conflict.hidden = !file.theirs;
+    conflict.firstElementChild.textContent = file.theirs?.etag === null
+      ? `${file.name} was deleted meanwhile. Keep mine, and saving makes it again.`
+      : `${file.name} was changed by somebody else meanwhile, in lines that you have changed too.`;
+    checkSoon();
+    mark();
+  }
+
+  /** @param {boolean} mine */
+  function settle(mine) {
+    if (!shownFile) return;
+    shownFile.settle(mine);
+    show(shownFile);
   }
 
   function changed() {
-    const isDirty = editor.text !== saved;
-    saving.disabled = !isDirty;
-    if (isDirty) complain(said);
+    if (!shownFile) return;
+    shownFile.text = editor.text;
+    if (shownFile.isDirty) complain(said);
+    checkSoon();
+    mark();
+  }
+
+  function checkSoon() {
     clearTimeout(checking);
-    if (name.endsWith(".py")) checking = setTimeout(check, CHECK_AFTER);
+    if (shownFile?.name.endsWith(".py")) checking = setTimeout(check, CHECK_AFTER);
   }
 
   async function check() {
-    const { text } = editor;
-    const { syntax } = await ask("POST", "syntax", { text });
-    if (text === editor.text) editor.showFault(syntax);
+    const file = shownFile;
+    if (!file) return;
+    const { text } = file;
+    try {
+      const { syntax } = await ask("POST", "syntax", { text });
+      if (text === file.text) file.fault = syntax;
+      if (text === file.text && file === shownFile) editor.showFault(syntax);
+    } catch { /* the gateway is away; saving will say so */ }
   }
 
   async function save() {
-    if (!name || editor.text === saved) return;
-    const { text } = editor;
+    const file = shownFile;
+    if (!file?.isDirty || file.theirs) return;
     try {
-      const file = await ask("PUT", `file?name=${encodeURIComponent(name)}`, { text, etag });
-      etag = file.etag;
-      saved = text;
-      editor.showFault(file.syntax);
-      said.textContent = file.syntax ? "saved, with a syntax error" : "saved";
-      said.classList.toggle("bad", Boolean(file.syntax));
-      saving.disabled = editor.text === saved;
+      await file.save();
+      complain(said, file.fault ? `saved ${file.name}, with a syntax error` : undefined);
+      if (!file.fault) said.textContent = `saved ${file.name}`;
     } catch (error) {
       complain(said, error);
+      if (/** @type {any} */ (error).status === 409) await load(file).catch(() => undefined);
     }
+    if (file === shownFile) show(file);
+    else mark();
   }
 
   async function makeFile() {
@@ -94,29 +145,40 @@ export function codeTab(shared) {
     }
   }
 
-  /** @param {string} file @param {number} line */
-  async function openFile(file, line) {
-    if (file !== name) await choose(file);
-    editor.goTo(line);
+  /** @param {string} name @param {number} line */
+  async function openFile(name, line) {
+    opening = name;
+    await choose(name);
+    opening = "";
+    if (shownFile?.name === name) editor.goTo(line);
   }
 
-  /** Show what somebody else has written meanwhile, unless that would lose what was typed here. */
-  async function shown() {
-    log.shown();
+  /** Show what somebody else has written meanwhile, an editor or the other tabs of the studio. */
+  async function refresh() {
     try {
       const main = await list();
-      if (!name || editor.text === saved) await choose(name || main);
+      if (!shownFile) return void (opening || await choose(main));
+      await load(shownFile);
+      show(shownFile);
     } catch (error) {
       complain(said, error);
     }
   }
 
+  function shown() {
+    log.shown();
+    refresh();
+  }
+
   shared.feed.on("app", ({ error }) => {
-    if (!panel.hidden) said.textContent = error ? "the app can't be imported, see the log" : "the workers run this code";
-    said.classList.toggle("bad", Boolean(error));
+    if (panel.hidden) return;
+    refresh();
+    complain(said, error ? "the app can't be imported, see the log" : undefined);
+    if (!error) said.textContent = "the workers run this code";
   });
+  addEventListener("focus", () => panel.hidden || refresh());
   addEventListener("beforeunload", (event) => {
-    if (drafts.size || editor.text !== saved) event.preventDefault();
+    if ([...files.values()].some(({ isDirty }) => isDirty)) event.preventDefault();
   });
   return { panel, shown, openFile };
 }

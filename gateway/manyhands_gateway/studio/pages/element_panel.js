@@ -4,25 +4,39 @@ import { ask } from "./api.js";
 import { complain, make } from "./dom.js";
 import { titleOf } from "./page_tab.js";
 
+/** @typedef {import("./page_tab.js").Tag} Tag */
+/** Link an event of the element. @typedef {(event: string, handler: string) => Promise<void>} Link */
+
 /**
  * Make it.
- * @param {import("./studio.js").Shared} shared @param {any} tag @param {(event: string, handler: string) => Promise<void>} link
+ * @param {import("./studio.js").Shared} shared @param {Tag} tag @param {import("./page_tab.js").Write} write
  * @returns {Node[]}
  */
-export function elementPanel(shared, tag, link) {
+export function elementPanel(shared, tag, write) {
   const { stubs, app } = shared.about;
   const names = (app?.handlers ?? []).map((/** @type {any} */ { name }) => name);
+  const link = (/** @type {string} */ event, /** @type {string} */ handler) => write(tag.at, event, handler);
   const rows = Object.entries(stubs).map(([event, stub]) => eventRow(shared, event, /** @type {any} */ (stub), tag.events[event], names, link));
   return [
     make("h2", {}, titleOf(tag)),
     make("button", { class: "link", onclick: () => shared.openFile("index.html", tag.line) }, "show it in index.html"),
+    idForm(tag, write),
     make("ul", { class: "cards" }, ...rows),
   ];
 }
 
+/** @param {Tag} tag @param {import("./page_tab.js").Write} write */
+function idForm(tag, write) {
+  const id = make("input", { "aria-label": "id", value: tag.id, placeholder: "none", spellcheck: false, pattern: "[\\w\\-]{1,100}", title: "letters, digits, - and _", required: true });
+  return make("form", { class: "row id", onsubmit: (/** @type {Event} */ event) => {
+    event.preventDefault();
+    write(tag.at, "id", id.value);
+  } }, make("code", {}, "id"), id, make("button", {}, "Write"));
+}
+
 /**
  * @param {import("./studio.js").Shared} shared @param {string} event @param {{code: string, doc: string}} stub
- * @param {string | undefined} linked @param {string[]} names @param {(event: string, handler: string) => Promise<void>} link
+ * @param {string | undefined} linked @param {string[]} names @param {Link} link
  */
 function eventRow(shared, event, stub, linked, names, link) {
   const choice = make("select", { "aria-label": `handler of ${event}`, onchange: () => link(event, choice.value) });
@@ -38,29 +52,27 @@ function eventRow(shared, event, stub, linked, names, link) {
   return make("li", { "data-wf": event, title: stub.doc }, make("div", { class: "row" }, make("code", {}, event), choice, icon), shown);
 }
 
-/** @param {import("./studio.js").Shared} shared @param {string} event @param {string} code @param {(event: string, handler: string) => Promise<void>} link */
+/** @param {import("./studio.js").Shared} shared @param {string} event @param {string} code @param {Link} link */
 function stubButtons({ about, openFile }, event, code, link) {
   const said = make("span", { role: "status" });
   const copy = make("button", { onclick: async () => {
-    await navigator.clipboard.writeText(code);
-    said.textContent = "copied";
+    try {
+      await navigator.clipboard.writeText(code);
+      said.textContent = "copied";
+    } catch {
+      complain(said, "the browser does not let it be copied; select the text above");
+    }
   } }, "Copy");
-  const append = make("button", { onclick: async () => {
+  /** @param {boolean} isLinked */
+  const append = async (isLinked) => {
     try {
       const { name, file, line } = await ask("POST", "stubs", { event });
-      await link(event, name);
+      if (isLinked) await link(event, name);
       openFile(file, line);
     } catch (error) {
       complain(said, error);
     }
-  } }, `Append to ${about.main} and link`);
-  const only = make("button", { onclick: async () => {
-    try {
-      const { file, line } = await ask("POST", "stubs", { event });
-      openFile(file, line);
-    } catch (error) {
-      complain(said, error);
-    }
-  } }, `Append to ${about.main}`);
-  return make("div", { class: "row" }, copy, only, append, said);
+  };
+  return make("div", { class: "row" }, copy, make("button", { onclick: () => append(false) }, `Append to ${about.main}`),
+    make("button", { onclick: () => append(true) }, `Append to ${about.main} and link`), said);
 }

@@ -1,136 +1,125 @@
 // The tab of events: the last ones of the session as a timeline, what each has changed, printed and come to.
 
-import { make, shownMs } from "./dom.js";
-import { lineOf } from "./log.js";
-import { stagesOf } from "./stages.js";
+import { make } from "./dom.js";
+import { EventRow } from "./event_row.js";
 
 /** @typedef {import("./feed.js").Entry} Entry */
+/** When a page had the end of an event, and had painted it, in ms since 1970. @typedef {{received: number, painted: number}} Seen */
 /**
- * What is known of one event: entries of the feed, and when pages had and painted its end, in ms since 1970.
- * @typedef {{key: string, about: Entry, accepted?: Entry, ended?: Entry, updates: Entry[], lines: Entry[],
- *   seen: {[role: string]: {received: number, painted: number}}, row: HTMLElement, isOpen: boolean}} Record
+ * What is known of one event: entries of the feed, and what pages tell. Of mutations and lines the last ones are kept.
+ * @typedef {{event: {client: string, n: number}, accepted?: Entry, ended?: Entry, end?: Entry, time?: number,
+ *   mutations: string[], mutationCount: number, lines: Entry[], lineCount: number, seen: {[role: string]: Seen}}} Record
  */
 
-/** Events that are kept. */
+/** Events that are kept, and what is kept of each. */
 const KEPT = 100;
+const KEPT_MUTATIONS = 200;
+const KEPT_LINES = 100;
 
 /** @param {import("./studio.js").Shared} shared @returns {import("./studio.js").Tab} */
 export function eventsTab(shared) {
   const list = make("ol", { class: "events" });
   const none = make("p", { class: "empty" }, "Nothing has happened in this session yet. Click something in the page.");
   const panel = make("section", { class: "page" }, make("h2", {}, "Events"), none, list);
-  /** @type {Map<string, Record>} */
-  const records = new Map();
-  /** @type {Set<Record>} */
+  /** @type {Map<string, {record: Record, row: EventRow}>} */
+  const known = new Map();
+  /** What pages tell before the feed tells of the event. @type {Map<string, Record["seen"]>} */
+  const early = new Map();
+  /** @type {Set<string>} */
   const changed = new Set();
 
-  /** @param {Entry} entry @param {boolean} begins whether it may be the first that is heard of an event */
-  function find({ event }, begins = true) {
-    const key = `${event.client}/${event.n}`;
-    const known = records.get(key);
-    if (known || !begins) return known;
+  /** @param {Entry} entry @param {(record: Record) => void} note */
+  function take({ event }, note) {
+    const key = keyOf(event);
+    const found = known.get(key) ?? add(key, event);
+    note(found.record);
+    if (!changed.size) requestAnimationFrame(draw);
+    changed.add(key);
+  }
+
+  /** @param {string} key @param {Record["event"]} event */
+  function add(key, event) {
     /** @type {Record} */
-    const record = { key, about: event, updates: [], lines: [], seen: {}, row: make("li", { "data-event": key }), isOpen: false };
-    records.set(key, record);
-    list.prepend(record.row);
+    const record = { event, mutations: [], mutationCount: 0, lines: [], lineCount: 0, seen: early.get(key) ?? {} };
+    early.delete(key);
+    const made = { record, row: new EventRow(key, record, shared) };
+    known.set(key, made);
+    list.prepend(made.row.element);
     none.hidden = true;
-    if (records.size > KEPT) {
-      const [[oldest, { row }]] = records;
-      row.remove();
-      records.delete(oldest);
-    }
-    return record;
+    dropOldest(known, KEPT)?.row.element.remove();
+    return made;
   }
 
-  /** @param {Record | undefined} record @param {(record: Record) => void} [note] */
-  function take(record, note) {
-    if (!record) return;
-    note?.(record);
-    if (!changed.size) requestAnimationFrame(() => {
-      for (const one of changed) draw(one, shared);
-      changed.clear();
-      sort();
-    });
-    changed.add(record);
-  }
-
-  /** Put the newest first: what is told of them comes in several ways, and not always in their order. */
-  function sort() {
-    const rows = [...records.values()].sort((one, other) => begunAt(other) - begunAt(one)).map(({ row }) => row);
+  function draw() {
+    for (const key of changed) known.get(key)?.row.draw();
+    changed.clear();
+    // The newest first: what is told of them comes in several ways, and not always in their order.
+    const rows = [...known.values()].sort((one, other) => begunAt(other.record) - begunAt(one.record)).map(({ row }) => row.element);
     if (rows.some((row, index) => list.children[index] !== row)) list.append(...rows);
   }
 
+  /** @param {Record} record @param {Entry} update */
+  function noteUpdate(record, update) {
+    record.time ??= update.time;
+    if (update.done) record.end = update;
+    noteMutations(record, [
+      ...(update.unset ?? []).map((/** @type {string[]} */ path) => `del ${path.join(".")}`),
+      ...(update.set ?? []).map((/** @type {[string[], any]} */ [path, value]) => `${path.join(".")} = ${shortened(value)}`),
+    ]);
+  }
+
   const { feed } = shared;
-  feed.on("accepted", (entry) => entry.own && take(find(entry), (record) => (record.accepted = entry)));
-  feed.on("event", (entry) => entry.own && take(find(entry), (record) => (record.ended = entry)));
-  feed.on("update", (entry) => entry.own && take(find(entry), (record) => record.updates.push(entry)));
-  feed.on("log", (entry) => entry.own && entry.event && take(find(entry), (record) => record.lines.push(entry)));
+  feed.on("accepted", (entry) => entry.own && take(entry, (record) => (record.accepted = entry)));
+  feed.on("event", (entry) => entry.own && take(entry, (record) => {
+    record.ended = entry;
+    noteMutations(record, entry.untold.map((/** @type {any} */ { path, is_shown: isShown, value }) =>
+      isShown ? `${path.join(".")} = ${shortened(value)}` : `${path.join(".")}: assigned, see State`));
+  }));
+  feed.on("update", (entry) => entry.own && entry.event && take(entry, (record) => noteUpdate(record, entry)));
+  feed.on("log", (entry) => entry.own && entry.event && take(entry, (record) => {
+    record.lineCount++;
+    record.lines = [...record.lines, entry].slice(-KEPT_LINES);
+  }));
   new BroadcastChannel("manyhands.studio").onmessage = ({ data }) => {
-    // What a page has painted may be told before the feed tells of the event.
-    if (data.event?.client) take(find(data), (record) => (record.seen[data.role] = data));
+    const { role, event, received, painted } = data;
+    if (!event?.client) return;
+    const key = keyOf(event);
+    if (known.has(key)) return take(data, (record) => (record.seen[role] = { received, painted }));
+    early.set(key, { ...early.get(key), [role]: { received, painted } });
+    dropOldest(early, KEPT);
   };
   return { panel };
 }
 
+/** @param {Record["event"]} event */
+const keyOf = ({ client, n }) => `${client}/${n}`;
+
+/** @template T @param {Map<string, T>} map @param {number} most */
+function dropOldest(map, most) {
+  if (map.size <= most) return undefined;
+  const [[key, oldest]] = map;
+  map.delete(key);
+  return oldest;
+}
+
 /** Give when an event came, as far as that is known, in seconds since 1970. @param {Record} record */
-function begunAt({ ended, accepted, updates, seen }) {
-  const received = Object.values(seen).map((one) => one.received / 1000);
-  return ended?.times.posted ?? accepted?.time ?? updates[0]?.time ?? Math.min(...received);
+function begunAt({ ended, accepted, time, lines }) {
+  return ended?.times.posted ?? accepted?.time ?? time ?? lines[0]?.time ?? 0;
 }
 
-/** @param {Record} record @param {import("./studio.js").Shared} shared */
-function draw(record, shared) {
-  const { ended, updates, row } = record;
-  const end = updates.find(({ done }) => done);
-  const { stages, total } = stagesOf(record);
-  const outcome = end?.error ? end.error.code : ended?.outcome ?? (end ? "ok" : "runs");
-  const summary = make("summary", {},
-    make("code", {}, ended?.handler ?? "…"), " ", make("small", {}, String(record.about.n)), " ",
-    make("span", { class: outcome === "ok" ? "good" : outcome === "runs" ? "" : "bad" }, outcome), " ",
-    make("span", { class: "total" }, total ? `${shownMs(total)} ms` : ""),
-    barOf(stages, total));
-  const details = make("details", { open: record.isOpen, ontoggle: () => (record.isOpen = details.open) }, summary, ...detailsOf(record, stages, shared));
-  row.replaceChildren(details);
+/** @param {Record} record @param {string[]} texts */
+function noteMutations(record, texts) {
+  record.mutationCount += texts.length;
+  record.mutations = [...record.mutations, ...texts].slice(-KEPT_MUTATIONS);
 }
 
-/** @param {import("./stages.js").Stage[]} stages @param {number} total */
-function barOf(stages, total) {
-  const bar = make("span", { class: "timeline", "aria-hidden": "true" });
-  for (const { name, ms } of stages) {
-    const part = make("i", { "data-stage": name, title: `${name}: ${shownMs(ms)} ms` });
-    part.style.flexGrow = String(total ? ms / total : 0);
-    bar.append(part);
-  }
-  return bar;
-}
-
-/** @param {Record} record @param {import("./stages.js").Stage[]} stages @param {import("./studio.js").Shared} shared */
-function* detailsOf({ ended, updates, lines }, stages, shared) {
-  yield make("dl", { class: "stages" }, ...stages.flatMap(({ name, ms }) => [
-    make("dt", { "data-stage": name }, name), make("dd", {}, `${shownMs(ms)} ms`)]));
-  const mutations = updates.flatMap(({ set, unset }) => [
-    ...(unset ?? []).map((/** @type {string[]} */ path) => make("li", {}, make("code", {}, `del ${path.join(".")}`))),
-    ...(set ?? []).map((/** @type {[string[], any]} */ [path, value]) => make("li", {}, make("code", {}, `${path.join(".")} = ${shortened(value)}`))),
-  ]);
-  if (mutations.length) yield make("div", { class: "mutations" }, make("h3", {}, "Mutations"), make("ul", {}, ...mutations));
-  if (lines.length) yield make("div", {}, make("h3", {}, "Output"), make("ol", { class: "log" }, ...lines.map((line) => lineOf(line, shared.openFile))));
-  const end = updates.find(({ done }) => done);
-  if (end?.error) yield make("p", { class: "bad" }, `${end.error.code}: ${end.error.message}`);
-  if (end?.result !== null && end?.result !== undefined) yield make("p", {}, "Result: ", make("code", {}, shortened(end.result)));
-  if (ended) yield againOf(ended, shared);
-}
-
-/** @param {Entry} ended @param {import("./studio.js").Shared} shared */
-function againOf({ handler, payload, payload_left_out: leftOut, context, attempt }, { client }) {
-  const isOurs = handler.startsWith("_");
-  const again = make("button", { disabled: leftOut || isOurs, onclick: () => client.fire(handler, payload, { ...context }) }, "Fire it again");
-  const why = leftOut ? "its payload is too large to be kept here" : isOurs ? "it was the studio's own" : "";
-  const attempts = attempt > 1 ? `attempt ${attempt}; ` : "";
-  return make("p", { class: "row" }, make("span", {}, `${attempts}payload: `, make("code", {}, leftOut ? "…" : shortened(payload))), again, make("small", {}, why));
-}
-
-/** @param {unknown} value */
-function shortened(value) {
+/** Write a value on a line. @param {unknown} value */
+export function shortened(value) {
   const text = JSON.stringify(value) ?? "";
   return text.length > 500 ? `${text.slice(0, 500)} …` : text;
+}
+
+/** Say how much of a list is not shown. @param {number} count @param {unknown[]} shown */
+export function leftOut(count, shown) {
+  return count > shown.length ? make("li", {}, make("small", {}, `… ${count - shown.length} before these`)) : null;
 }

@@ -16,7 +16,10 @@ export function handlersTab(shared) {
     const { app } = shared.about;
     trouble.textContent = app?.error ? `The app can't be imported: ${app.error}. See the log below the code.` : "";
     trouble.classList.toggle("bad", Boolean(app?.error));
-    if (!app?.handlers) return;
+    if (!app?.handlers) {
+      if (!app?.error) trouble.textContent = "No worker has told of its handlers yet; the log below the code says why.";
+      return;
+    }
     list.replaceChildren(...app.handlers.map((/** @type {any} */ handler) => rowOf(handler)));
     if (!app.handlers.length) list.append(make("li", {}, "The app has none: write a public function in its main module."));
     othersTitle.hidden = others.hidden = !app.not_exposed.length;

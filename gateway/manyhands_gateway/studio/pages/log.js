@@ -12,19 +12,28 @@ const KEPT = 500;
 export function makeLog({ feed }, openFile) {
   const lines = make("ol", { class: "log", "aria-label": "log", tabIndex: 0 });
   const clear = make("button", { onclick: () => lines.replaceChildren() }, "Clear");
+  /** Lines that come with the next frame: to look where the scrollbar is costs more than a line. @type {import("./feed.js").Entry[]} */
+  let coming = [];
 
-  /** @param {HTMLElement} line */
-  function add(line) {
+  /** @param {import("./feed.js").Entry} entry */
+  function add(entry) {
+    if (!coming.length) requestAnimationFrame(flush);
+    coming.push(entry);
+    if (coming.length > 2 * KEPT) coming = coming.slice(-KEPT);
+  }
+
+  function flush() {
     // Whoever has scrolled up reads something.
     const follows = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 8;
-    lines.append(line);
-    if (lines.children.length > KEPT) lines.firstElementChild?.remove();
+    lines.append(...coming.slice(-KEPT).map((entry) => lineOf(entry, openFile)));
+    coming = [];
+    while (lines.children.length > KEPT) lines.firstElementChild?.remove();
     if (follows) lines.scrollTop = lines.scrollHeight;
   }
 
-  feed.on("log", (entry) => add(lineOf(entry, openFile)));
+  feed.on("log", add);
   feed.on("app", ({ error, version, handlers, time }) => {
-    if (!error) add(lineOf({ level: "note", time, source: "workers", text: `the app was imported: ${handlers.length} handlers, version ${version}` }, openFile));
+    if (!error) add({ level: "note", time, source: "workers", text: `the app was imported: ${handlers.length} handlers, version ${version}` });
   });
   const element = make("section", { class: "logging" }, make("div", { class: "bar" }, make("h2", {}, "Log"), clear), lines);
   return { element, shown: () => void (lines.scrollTop = lines.scrollHeight) };

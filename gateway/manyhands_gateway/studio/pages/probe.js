@@ -1,5 +1,6 @@
 // Runs in the framed page before all else, and in the studio: between the page and the network. It tells when the end of
-// an event has come and was painted, and, in the frame, plays a slow or a broken network.
+// an event has come and was painted, and, in the frame, keeps what the client says of the page, and plays a slow or a
+// broken network.
 
 (() => {
   "use strict";
@@ -11,6 +12,14 @@
   const network = { latency: 0, jitter: 0, offline: false };
   /** @type {Set<WebSocket>} */
   const sockets = new Set();
+  /** What the client has said of the page, and who is told of more. @type {{code: string, message: string, element?: Element}[]} */
+  const diagnostics = [];
+  /** @type {(() => void) | null} */
+  let changed = null;
+  addEventListener("manyhands:diagnostic", (event) => {
+    if (diagnostics.length < 200) diagnostics.push(/** @type {CustomEvent} */ (event).detail);
+    changed?.();
+  });
 
   /** @param {Partial<typeof network>} wanted */
   function setNetwork(wanted) {
@@ -34,14 +43,23 @@
     };
   }
 
+  const now = () => performance.timeOrigin + performance.now();
+
   /** @param {any} data */
-  function note(data) {
-    if (typeof data !== "string" || !data.includes('"done":true')) return;
-    const { type, event } = JSON.parse(data);
-    if (type !== "update" || !event) return;
-    const now = () => performance.timeOrigin + performance.now();
+  async function note(data) {
     const received = now();
-    requestAnimationFrame(() => setTimeout(() => channel.postMessage({ role, event, received, painted: now() })));
+    /** @type {Promise<number>} */
+    const painted = new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(now()))));
+    const { type, event, done } = await read(data);
+    if (type === "update" && done && event) channel.postMessage({ role, event, received, painted: await painted });
+  }
+
+  /** Read an envelope that may be the end of an event. @param {any} data */
+  async function read(data) {
+    if (typeof data === "string") return data.includes('"done":true') ? JSON.parse(data) : {};
+    const decoder = "/_mh/studio/msgpack.js";
+    const { unpack } = await import(decoder);
+    return unpack(new Uint8Array(data instanceof Blob ? await data.arrayBuffer() : data));
   }
 
   class ProbedWebSocket extends WebSocket {
@@ -58,7 +76,10 @@
       // The first listener, since nobody else has the socket yet.
       this.addEventListener("message", (event) => {
         const { data } = event;
-        if (this.#due.has(event) || !(network.latency || network.jitter)) return note(data);
+        if (this.#due.has(event) || !(network.latency || network.jitter)) {
+          if (isOurs(this.protocol)) note(data).catch(() => undefined);
+          return;
+        }
         event.stopImmediatePropagation();
         back(() => {
           if (this.readyState !== WebSocket.OPEN) return;
@@ -77,8 +98,19 @@
     }
   }
 
+  /** Tell whether a socket is a client's: an app's page may have others. @param {string} protocol */
+  const isOurs = (protocol) => protocol.startsWith("manyhands.");
+
   if (isFrame) {
+    const { fetch } = window;
+    const back = delaying();
+    window.fetch = async (...asked) => {
+      if (network.offline) throw new TypeError("Failed to fetch: the studio plays that there is no network");
+      await new Promise((resolve) => back(() => resolve(undefined)));
+      return fetch(...asked);
+    };
     try { setNetwork(JSON.parse(sessionStorage.getItem(kept) ?? "{}")); } catch { /* then it is the real one */ }
   }
-  Object.assign(window, { WebSocket: ProbedWebSocket, manyhandsProbe: { setNetwork, cut } });
+  const probe = { setNetwork, cut, diagnostics, follow: (/** @type {() => void} */ call) => (changed = call) };
+  Object.assign(window, { WebSocket: ProbedWebSocket, manyhandsProbe: probe });
 })();

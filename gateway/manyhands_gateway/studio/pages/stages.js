@@ -7,10 +7,10 @@
  * @param {import("./events_tab.js").Record} record
  * @returns {{stages: Stage[], total: number}}
  */
-export function stagesOf({ accepted, ended, updates, seen }) {
+export function stagesOf({ accepted, ended, end, seen }) {
   const times = ended?.times;
   if (!times?.posted) return { stages: [], total: 0 };
-  const passedOn = updates.find(({ done }) => done)?.time;
+  const passedOn = end?.time;
   const page = seen.page ?? seen.studio;
   // A worker may have begun before the gateway has read that the event was accepted, and learns of its commit no
   // sooner than it needs to: later than the browser, at times.
