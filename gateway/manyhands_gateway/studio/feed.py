@@ -35,7 +35,7 @@ PAUSE = 0.5
 #: Bytes of an update that is shown; of a larger one its paths alone.
 LARGEST_UPDATE = 262_144
 #: What is told of an update.
-TOLD = (Key.EVENT, Key.SHARED, Key.SET, Key.UNSET, Key.DONE, Key.OK, Key.RESULT, Key.ERROR)
+TOLD = (Key.EVENT, Key.SHARED, Key.SET, Key.ADD, Key.UNSET, Key.DONE, Key.OK, Key.RESULT, Key.ERROR)
 
 
 class StudioFeed:

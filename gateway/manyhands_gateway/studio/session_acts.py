@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import time
 from typing import Any
+
+import gevent
 
 from manyhands import fields
 from manyhands.errors import ManyHandsError
@@ -16,6 +19,10 @@ from manyhands_gateway.sessions import join_map
 
 #: The client that acts. Browsers' ids are longer.
 CLIENT = "studio"
+
+
+#: Values by their encoded paths.
+Fields = Mapping[bytes, bytes]
 
 
 class ActRefused(ManyHandsError):
@@ -33,10 +40,17 @@ def whole_state(gateway: Gateway, session: str) -> bytes:
         raise _unknown()
     announcement = gateway.store.announcement()
     defaults = announcement.defaults if announcement else welcome.session.defaults
-    own = fields.build_tree(gateway.services.sessions.defaults.get(defaults), welcome.fields or {})
-    shared = {name: gateway.store.rooms.snapshot(room(name), None).fields or {} for name in welcome.rooms}
-    rooms = {name: fields.encode_whole(fields.build_tree({}, found)) for name, found in shared.items()}
-    return transcode(join_map({"state": fields.encode_whole(own), "rooms": join_map(rooms)}))
+    known = gateway.services.sessions.defaults.get(defaults)
+    rooms = {name: gateway.store.rooms.snapshot(room(name), None).fields or {} for name in welcome.rooms}
+    # Of many keys it takes seconds, in which others are to be served.
+    encoded: bytes = gevent.get_hub().threadpool.apply(_encode, (known, welcome.fields or {}, rooms))
+    return encoded
+
+
+def _encode(defaults: Fields, own: Fields, rooms: Mapping[str, Fields]) -> bytes:
+    shared = {name: fields.encode_whole(fields.build_tree({}, found)) for name, found in rooms.items()}
+    state = fields.encode_whole(fields.build_tree(defaults, own))
+    return transcode(join_map({"state": state, "rooms": join_map(shared)}))
 
 
 def act(gateway: Gateway, session: str, handler: str, payload: Any) -> dict[str, Any]:

@@ -10,9 +10,10 @@ import { titleOf } from "./page_tab.js";
 /**
  * Make it.
  * @param {import("./studio.js").Shared} shared @param {Tag} tag @param {import("./page_tab.js").Write} write
- * @returns {Node[]}
+ * @param {(Node | string)[]} faults what is wrong with the element
+ * @returns {(Node | string)[]}
  */
-export function elementPanel(shared, tag, write) {
+export function elementPanel(shared, tag, write, faults) {
   const { stubs, app } = shared.about;
   const names = (app?.handlers ?? []).map((/** @type {any} */ { name }) => name);
   const link = (/** @type {string} */ event, /** @type {string} */ handler) => write(tag.at, event, handler);
@@ -20,6 +21,7 @@ export function elementPanel(shared, tag, write) {
   return [
     make("h2", {}, titleOf(tag)),
     make("button", { class: "link", onclick: () => shared.openFile("index.html", tag.line) }, "show it in index.html"),
+    ...faults,
     idForm(tag, write),
     make("ul", { class: "cards" }, ...rows),
   ];

@@ -65,6 +65,7 @@ export function eventsTab(shared) {
     noteMutations(record, [
       ...(update.unset ?? []).map((/** @type {string[]} */ path) => `del ${path.join(".")}`),
       ...(update.set ?? []).map((/** @type {[string[], any]} */ [path, value]) => `${path.join(".")} = ${shortened(value)}`),
+      ...(update.add ?? []).map((/** @type {[string[], string]} */ [path, text]) => `${path.join(".")} += ${shortened(text)}`),
     ]);
   }
 

@@ -11,6 +11,9 @@ import { makeNetwork } from "./network.js";
 /** What is wrong with one. @typedef {{at: number | null, code: string, message: string, cures: import("./faults.js").Cure[]}} Fault */
 /** Write an attribute of a tag, or take it out where the value is empty. @typedef {(at: number, name: string, value: string) => Promise<void>} Write */
 
+/** What the client says of events that have come to a bad end, which the tab of events shows. */
+const OF_EVENTS = new Set(["handler_failed", "not_serialisable", "cancelled", "worker_lost", "closed", "outbox_full", "session_ended", "expired"]);
+
 /** @param {import("./studio.js").Shared} shared @returns {import("./studio.js").Tab} */
 export function pageTab(shared) {
   const trouble = make("p", { role: "alert" });
@@ -45,7 +48,7 @@ export function pageTab(shared) {
     const faults = allFaults();
     const list = (/** @type {Fault[]} */ some) => faultList(shared, some, page.tags, select, write);
     side.replaceChildren(...(tag
-      ? [back(), ...elementPanel(shared, tag, write), isInside ? inside() : "", list(faults.filter(({ at }) => at === tag.at))]
+      ? [back(), ...elementPanel(shared, tag, write, [isInside ? inside() : "", list(faults.filter(({ at }) => at === tag.at))])]
       : overview(list(faults), open)));
     if (focused) for (const one of side.querySelectorAll("[aria-label]")) if (one.getAttribute("aria-label") === focused) one.focus();
   }
@@ -53,7 +56,7 @@ export function pageTab(shared) {
   /** Give what the page's text shows to be wrong, and what the client says of the running page beside that. */
   function allFaults() {
     const known = new Set(page.faults.map(({ at, code }) => `${at} ${code}`));
-    const said = frame.diagnostics.filter(({ at, code }) => !known.has(`${at} ${code}`));
+    const said = frame.diagnostics.filter(({ at, code }) => !OF_EVENTS.has(code) && !known.has(`${at} ${code}`));
     return [...page.faults, ...said.map((one) => ({ ...one, cures: [] }))];
   }
 

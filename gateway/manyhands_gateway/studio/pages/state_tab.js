@@ -4,9 +4,10 @@ import { ask } from "./api.js";
 import { complain, make } from "./dom.js";
 import { TreeNode } from "./tree.js";
 
-/** Milliseconds between two looks at the state while it changes all the time, and how many times as long as a look. */
+/** Milliseconds between two looks at the state while it changes all the time: so many times as long as a look takes. */
 const INTERVAL = 120;
 const REST = 4;
+const LONGEST_REST = 5000;
 
 /** @param {import("./studio.js").Shared} shared @returns {import("./studio.js").Tab} */
 export function stateTab(shared) {
@@ -68,7 +69,7 @@ export function stateTab(shared) {
         complain(trouble, error);
       }
       // A large one must not keep the gateway from everything else.
-      const rest = Math.max(INTERVAL, REST * (performance.now() - since));
+      const rest = Math.min(Math.max(INTERVAL, REST * (performance.now() - since)), LONGEST_REST);
       await new Promise((resolve) => setTimeout(resolve, rest));
     }
     reading = false;

@@ -68,7 +68,7 @@ export class TreeNode {
   }
 
   get #isOpen() {
-    return this.#open ?? (isDict(this.#value) && (!this.place.path.length || (Object.keys(this.#value).length <= FEW && this.place.path.length < DEEP)));
+    return this.#open ?? (isDict(this.#value) && (!this.place.path.length || (Object.keys(this.#value).length <= FEW && this.place.path.length < DEEP && JSON.stringify(this.#value).length < SHORT * FEW)));
   }
 
   /** @param {boolean} open */
