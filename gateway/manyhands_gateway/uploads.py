@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import gevent
 from flask import Flask, Response, abort, jsonify, request
+from gunicorn.http.errors import ParseException
 
 from manyhands.references import CHUNK, DIGEST
 from manyhands.settings import Settings
@@ -94,9 +95,15 @@ class Uploads:
 def _read_chunk(size: int) -> bytes | None:
     """Read a whole chunk of the body; None where less is left, which must be sent again with what follows."""
     parts: list[bytes] = []
-    while size and (part := request.stream.read(size)):
-        parts.append(part)
-        size -= len(part)
+    try:
+        while size and (part := request.stream.read(size)):
+            parts.append(part)
+            size -= len(part)
+    except TimeoutError:
+        # As if we could not be reached: whoever sends asks where to go on.
+        abort(503, "the next bytes have not come in time; go on from the offset")
+    except (OSError, ParseException) as error:
+        abort(400, f"the body can't be read: {error}")
     return None if size else b"".join(parts)
 
 
