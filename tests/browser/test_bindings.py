@@ -192,6 +192,28 @@ def test_a_click_finds_all_that_was_typed_before_it(opened: Open) -> None:
     assert [one["payload"] for one in events[:2]] == ["a", "abc"]
 
 
+def test_what_is_typed_on_while_a_form_is_answered_is_not_lost(opened: Open) -> None:
+    page, gateway = opened(
+        '<form id="f" wf-submit="add"><input id="a" name="a" wf-model="a"><input id="b" name="b" wf-model="b">'
+        "<button>go</button></form>",
+        a="", b="",
+    )  # fmt: skip
+    page.fill("#b", "sent")
+    page.fill("#a", "sent")
+    page.keyboard.press("Enter")
+    event = gateway.take(page, "event")
+    page.keyboard.type(" and more")
+    gateway.answer(event, 1, (["a"], ""), (["b"], ""))
+    expect(page.locator("#b")).to_have_value("")
+    painted(page)
+    expect(page.locator("#a")).to_have_value("sent and more")
+    page.keyboard.press("Enter")
+    event = gateway.take(page, "event")
+    assert event["payload"] == {"a": "sent and more", "b": ""}
+    gateway.answer(event, 2, (["a"], ""))
+    expect(page.locator("#a")).to_have_value("")
+
+
 def test_what_is_typed_offline_is_one_event_with_the_newest_value(opened: Open) -> None:
     page, gateway = opened('<input id="name" wf-change="rename">')
     gateway.sockets[-1].close(code=1001)

@@ -48,9 +48,12 @@ export function listen(client) {
     if (element) typing.change(element, "change", valueOf(event.target));
   }
 
-  /** Show in a form what the state has. @param {HTMLFormElement} form */
-  function settle(form) {
-    for (const element of form.elements) fields.get(element)?.answered();
+  /** @param {HTMLFormElement} form @returns {[any, string][]} its elements, and what the user has put in */
+  const filled = (form) => Array.from(form.elements, (element) => [element, String(valueOf(element))]);
+
+  /** Show in elements of a form what the state has, unless more was put in meanwhile. @param {[any, string][]} sent */
+  function settle(sent) {
+    for (const [element, value] of sent) if (String(valueOf(element)) === value) fields.get(element)?.answered();
   }
 
   hear("click", (event) => {
@@ -75,10 +78,11 @@ export function listen(client) {
     const form = find(event, "submit");
     if (!form) return;
     event.preventDefault();
-    await fire(form, "submit", await whileBusy(form, (sent) => fieldsOf(client, form, event.submitter, sent)));
-    settle(form);
+    const sent = filled(form);
+    await fire(form, "submit", await whileBusy(form, (done) => fieldsOf(client, form, event.submitter, done)));
+    settle(sent);
   });
-  hear("reset", ({ target }) => setTimeout(() => settle(target)));
+  hear("reset", ({ target }) => setTimeout(() => settle(filled(target))));
   hear("keydown", (event) => {
     const element = find(event, "keydown");
     if (element) fire(element, "keydown", { key: event.key, ...held(event) });
