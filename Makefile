@@ -11,8 +11,10 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 ARGS ?=
-# TypeScript only checks the types of the client; the rest is for the tests of docs/react_and_vue.md. None of it is shipped.
-NODE_PACKAGES := typescript@5.9.3 esbuild@0.28.2 react@19.3.1 react-dom@19.3.1 vue@3.5.45
+# TypeScript only checks the types of the client; esbuild to vue are for the tests of docs/react_and_vue.md, plotly.js and
+# Vega for those of pages that bring them. None of it is shipped.
+NODE_PACKAGES := typescript@5.9.3 esbuild@0.28.2 react@19.3.1 react-dom@19.3.1 vue@3.5.45 \
+	plotly.js-dist-min@4.1.2 vega@6.4.0 vega-lite@6.5.0 vega-embed@7.1.0
 
 # Another environment that is active in the shell shall not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONHOME PYTHONPATH

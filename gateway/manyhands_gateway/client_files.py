@@ -72,7 +72,11 @@ def part_modules(name: str) -> list[str]:
 def _used(part: str) -> list[str]:
     """Give the names that a part has from the client's own modules."""
     imports = [found for one in part_modules(part) for found in _IMPORT.findall(_read(one))]
-    return sorted({name for names, module in imports if module in _core() for name in names.split(", ")})
+    used = {name for names, module in imports if module in _core() for name in names.split(", ")}
+    # One that imports another part has that fetched, too. Comments name types so.
+    if any(_PART.search(_shorten(_read(one))) for one in part_modules(part)):
+        used.add("part")
+    return sorted(used)
 
 
 @cache

@@ -4,7 +4,7 @@ import { EVENTS, PARTS } from "./names.js";
 import { isDict } from "./paths.js";
 
 /** Attributes that name a path; `attr` and `class` go on with a colon. */
-const BINDINGS = ["text", "attr", "class", "show", "value", "model", "each"];
+const BINDINGS = ["text", "attr", "class", "show", "value", "model", "each", "table", "figure", "image"];
 
 /** By what a diagnostic's code is: the text behind the element's tag. */
 export const ADVICE = {

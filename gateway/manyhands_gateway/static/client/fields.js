@@ -22,6 +22,7 @@ function writeField(input, value) {
   const now = text(value);
   if (input.type === "checkbox") input.checked = Array.isArray(value) ? value.includes(input.value) : Boolean(value);
   else if (input.type === "radio") input.checked = now === input.value;
+  else if (!now && input.localName === "progress") input.removeAttribute("value");
   else if (input.type === "select-multiple") {
     for (const option of input.options) option.selected = Array.isArray(value) && value.map(text).includes(option.value);
   } else if (input.value !== now) input.value = now;

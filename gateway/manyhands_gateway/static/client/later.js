@@ -11,4 +11,7 @@
 /** By what follows `wf-`: gives the module that exports a `Begin` of that name. @type {{[kind: string]: () => Promise<{[kind: string]: Begin}>}} */
 export const LATER = {
   webcam: () => import("./webcam.js"),
+  table: () => import("./table.js"),
+  figure: () => import("./figure.js"),
+  image: () => import("./image.js"),
 };
