@@ -1,4 +1,5 @@
-// <video wf-webcam="handler">: shows the camera, and takes a picture at a click, or again and again. A part.
+// <video wf-webcam="handler">: shows the camera, and takes a picture at a click, or again and again. Its data-mh-camera is
+// `on`, or `none`, for the page's style. A part.
 
 import { fireFrom } from "./context.js";
 import { warn } from "./diagnostics.js";
@@ -23,11 +24,13 @@ export function webcam(video, { client, stops }) {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: true });
     } catch (error) {
+      video.dataset.mhCamera = "none";
       return warn("no_camera", video, `gets no picture: ${error}; it needs https and the user's leave`);
     }
     if (stopped) return stream.getTracks().forEach((track) => track.stop());
     Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
     await video.play();
+    video.dataset.mhCamera = "on";
   }
 
   const periodic = video.hasAttribute("wf-interval");
