@@ -225,7 +225,7 @@ export class Conversation {
     }
     if (own) this.#ended(n, envelope);
     else {
-      if (envelope.error) fail(envelope.error.code, envelope.error.message);
+      report(envelope.error);
       this.#deliver(envelope, false);
     }
   }
@@ -237,7 +237,7 @@ export class Conversation {
     this.#running.delete(n);
     // What has ended before this page was loaded was told to the page before it.
     if (!firing && end.type === undefined) return;
-    if (end.error) fail(end.error.code, end.error.message, firing?.element);
+    report(end.error, firing?.element);
     this.#deliver(end, true);
     firing?.end(end.ok, end.error, end.result);
   }
@@ -267,4 +267,12 @@ export class Conversation {
       this.say("unsent");
     }
   }
+}
+
+/**
+ * Say what went wrong with an event; one that was cancelled went as somebody wanted.
+ * @param {import("./wire.js").Failing | null} error @param {Element} [element] where it was fired
+ */
+function report(error, element) {
+  if (error && error.code !== Failure.CANCELLED) fail(error.code, error.message, element);
 }
