@@ -65,12 +65,12 @@ def going() -> Iterator[list[Process]]:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, going: list[Process]) -> Iterator[Callable[[str], Example]]:
-    """Run an example by the real `manyhands dev`, for all tests of a module: `run("todo")`."""
+def run(tmp_path_factory: pytest.TempPathFactory, going: list[Process]) -> Iterator[Callable[..., Example]]:
+    """Run an example by the real `manyhands dev`, for all tests of a module: `run("todo", MANYHANDS_LEASE="2")`."""
     started: list[Process] = []
 
-    def start(name: str) -> Example:
-        example, process = run_example(name, tmp_path_factory.mktemp("example"))
+    def start(name: str, **environ: str) -> Example:
+        example, process = run_example(name, tmp_path_factory.mktemp("example"), **environ)
         started.append(process)
         return example
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from support.liveness import descendants
 from support.processes import Process, Processes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -28,6 +31,8 @@ class Example:
     name: str
     #: With no slash at its end.
     url: str
+    #: Of the command that runs it.
+    pid: int
 
     def open(self, context: BrowserContext, fragment: str = "") -> Page:
         """Open its page in a new tab, and wait until it is connected."""
@@ -36,14 +41,20 @@ class Example:
         expect(page.locator("html")).to_have_attribute("data-mh-status", "open")
         return page
 
+    def kill_worker(self) -> None:
+        """Kill the worker, as a machine that is switched off does; another one is started in its place."""
+        worker = next(pid for pid in descendants(self.pid) if "\0worker\0" in Path(f"/proc/{pid}/cmdline").read_text())
+        os.kill(worker, signal.SIGKILL)
 
-def run_example(name: str, directory: Path) -> tuple[Example, Process]:
+
+def run_example(name: str, directory: Path, **environ: str) -> tuple[Example, Process]:
     """Run `manyhands dev` on a copy of an example, so that nothing is left in the repository; the caller ends it."""
     app = directory / name
     shutil.copytree(EXAMPLES / name, app, ignore=LEFT_BEHIND)
-    processes = Processes(directory, {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": ""})
+    processes = Processes(directory, {"REDIS_URL": "", "MANYHANDS_SECRET_KEY": "", **environ})
     process = processes.manyhands("dev", str(app), "--port", "0", "--no-reload")
-    return Example(name, process.wait_for_output(r"Open (http://\S+) and click")[1].rstrip("/")), process
+    url = process.wait_for_output(r"Open (http://\S+) and click")[1].rstrip("/")
+    return Example(name, url, process.pid), process
 
 
 @dataclass
