@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from manyhands_worker.loader import load
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = {path.parent.name: path.parent for path in sorted((REPOSITORY / "examples").glob("*/main.py"))}
+#: What `manyhands new` makes unless it is asked for an example.
+SMALL = REPOSITORY / "shared" / "manyhands" / "templates" / "app"
 #: The attributes that name handlers.
 EVENTS = "click|change|change-finish|submit|keydown|file-change|webcam|hashchange|load|tick"
 
@@ -41,6 +44,34 @@ def test_the_page_of_an_example_fires_handlers_that_there_are(example: Path) -> 
     fired = set(re.findall(rf'\swf-(?:{EVENTS})="([^"]*)"', page_of(example)))
     assert fired
     assert fired <= app_of(example).handlers.keys()
+
+
+class Ids(HTMLParser):
+    """The `id` of each element of a page that fires events; in repeaters the key tells them apart."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str | None] = []
+        self._templates = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at an element."""
+        self._templates += tag == "template"
+        if not self._templates and any(re.fullmatch(rf"wf-(?:{EVENTS})", name) for name, _ in attrs):
+            self.found.append(dict(attrs).get("id"))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave an element."""
+        self._templates -= tag == "template"
+
+
+@pytest.mark.parametrize("app", [*EXAMPLES.values(), SMALL], ids=lambda app: app.name)
+def test_all_that_fires_events_has_an_id_of_its_own(app: Path) -> None:
+    ids = Ids(page_of(app)).found
+    assert ids
+    assert None not in ids
+    assert len(ids) == len(set(ids))
 
 
 @each_example
