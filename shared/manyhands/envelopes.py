@@ -140,6 +140,8 @@ def _parse_repeater(repeater: object) -> Repeater:
     key = repeater.get(Key.REPEATER_KEY)
     if isinstance(key, bool) or not isinstance(key, (str, int)):
         raise BadFrame(f"a repeater's `key` is a string or a whole number, got {show(key)}")
+    if not is_public((str(key),)):
+        raise BadFrame(f"a repeater's `key` is one that browsers may see, got {show(key)}")
     names = (_optional_text(repeater, Key.KEY_VARIABLE), _optional_text(repeater, Key.VALUE_VARIABLE))
     plain = Repeater(tuple(path), str(key))
     return Repeater(plain.state, plain.key, names[0] or plain.key_variable, names[1] or plain.value_variable)

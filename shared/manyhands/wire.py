@@ -12,6 +12,9 @@ BYTES_KEY = "$bytes"
 
 #: Bytes of a view that travels in updates. Larger ones are fetched over HTTP.
 MOST_INLINE = 32 * 1024
+#: What a path's first key begins with where the path lies in the room of that name.
+ROOM_SIGN = "@"
+
 #: Where browsers fetch large views and files, and where they send large payloads.
 BLOB_PATH = "/_mh/blob"
 UPLOAD_PATH = "/_mh/upload"

@@ -324,3 +324,25 @@ def test_a_handler_that_waits_for_a_room_can_be_cancelled(
         assert tab.wait_done(n)["error"]["code"] == "cancelled"
         store.rooms.leave(taken)
     assert open_tab(1).call("read", room)["result"] == {}
+
+
+@pytest.mark.parametrize("handler", ["pick", "pick_async"])
+def test_an_event_in_a_repeater_over_a_room_finds_the_rooms_value_where_its_session_is_in_the_room(
+    open_tab: Open, room: str, handler: str
+) -> None:
+    one, other = open_tab(), open_tab(1)
+    one.call("enter", [room, "Ada"])
+    for text in ("hi", "ho"):
+        one.call("say", [room, text])
+
+    def picked(tab: Tab, *path: str, key: str) -> Any:
+        around = {"state": path, "key": key}
+        return tab.wait_done(tab.fire(handler, context={"repeaters": [around]}))["result"]
+
+    assert picked(one, f"@{room}", "messages", key="1") == ["1", "Ada: ho"]
+    assert picked(one, f"@{room}", key="messages") == ["messages", ["Ada: hi", "Ada: ho"]]
+    assert picked(one, f"@{room}", "messages", key="2") == ["2", None]
+    assert picked(one, "@", room, "messages", key="0") == ["0", "Ada: hi"]
+    assert picked(one, "@", key=room)[1]["messages"] == ["Ada: hi", "Ada: ho"]
+    assert picked(other, f"@{room}", "messages", key="1") == ["1", None]
+    assert picked(other, "@", key=room) == [room, None]

@@ -282,6 +282,7 @@ def test_a_session_keeps_which_rooms_it_has_joined(kit: Kit) -> None:
         store.commit(Commit("s", f"t{n}", 1, Ending.FINAL, client="c", n=n, joined=joined))
         welcome = store.welcome("s", "c", None)
         assert welcome is not None
+        assert store.rooms.joined("s") == welcome.rooms
         return list(welcome.rooms)
 
     assert rooms_after(1, ("b", True), ("a", True), ("b", True)) == ["b", "a"]

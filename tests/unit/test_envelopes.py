@@ -118,9 +118,11 @@ def test_a_wrong_field_is_named_in_the_answer(envelope: object, word: str) -> No
     assert word in broken(envelope).message
 
 
-@pytest.mark.parametrize("path", [["_secret"], ["user", "_password"], ["_"]])
-def test_a_repeater_can_not_reach_private_state(path: list[str]) -> None:
-    error = broken({**EVENT, "context": {"repeaters": [{"state": path, "key": "a"}]}})
+@pytest.mark.parametrize(
+    ("path", "key"), [(["_secret"], "a"), (["user", "_password"], "a"), (["_"], "a"), (["user"], "_password")]
+)
+def test_a_repeater_can_not_reach_private_state(path: list[str], key: str) -> None:
+    error = broken({**EVENT, "context": {"repeaters": [{"state": path, "key": key}]}})
     assert "browsers may see" in error.message
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+from functools import partial
 from typing import Any
 
 from manyhands.errors import Cancelled, ReactionFailed, UploadMissing, show_error
 from manyhands.handlers import bind
 from manyhands.wire import Failure
+from manyhands_worker.contexts import context_of, is_in_room
 from manyhands_worker.output import capturing
 from manyhands_worker.parts import Parts
 from manyhands_worker.room_commits import rooms_of
-from manyhands_worker.run import Ended, Phase, Run, context_of, session_of
+from manyhands_worker.run import Ended, Phase, Run, session_of
 
 log = logging.getLogger("manyhands.turns")
 
@@ -23,7 +25,7 @@ def call(parts: Parts, run: Run) -> Ended:
     run.begin()
     with capturing(run.output), rooms_of(parts, run), parts.traces.running(run):
         try:
-            result = _invoke(parts, run, payload_of(parts, run))
+            result = _invoke(parts, run, payload_of(parts, run), _context_of(parts, run))
             if (live := run.root.live) is not None and live.has_waiting:
                 asyncio.run_coroutine_threadsafe(live.run_waiting(), parts.loop.loop).result()
             return Ended(result)
@@ -36,11 +38,12 @@ def call(parts: Parts, run: Run) -> Ended:
 async def call_async(parts: Parts, run: Run) -> Ended:
     """Run an async handler to its end."""
     try:
-        payload = run.body.payload
-        if run.names_uploads:
-            # The loop has others' handlers to run meanwhile.
-            payload = await asyncio.get_running_loop().run_in_executor(parts.threads, payload_of, parts, run)
-        result = _invoke(parts, run, payload)
+        # The loop has others' handlers to run meanwhile.
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, parts.threads)
+        payload = await in_thread(payload_of, parts, run) if run.names_uploads else run.body.payload
+        is_far = any(map(is_in_room, run.body.context.repeaters))
+        context = await in_thread(_context_of, parts, run) if is_far else _context_of(parts, run)
+        result = _invoke(parts, run, payload, context)
         # A plain wrapper around an async function may have run it to its end.
         result = await result if inspect.isawaitable(result) else result
         if (live := run.root.live) is not None and live.has_waiting:
@@ -60,10 +63,13 @@ def payload_of(parts: Parts, run: Run) -> Any:
     return payload
 
 
-def _invoke(parts: Parts, run: Run, payload: Any) -> Any:
+def _context_of(parts: Parts, run: Run) -> dict[str, Any] | None:
+    # What a handler does not ask for is not made.
+    return context_of(parts, run) if "context" in parts.app.handlers[run.body.handler].parameters else None
+
+
+def _invoke(parts: Parts, run: Run, payload: Any, context: dict[str, Any] | None) -> Any:
     handler = parts.app.handlers[run.body.handler]
-    # What it does not ask for is not made.
-    context = context_of(run) if "context" in handler.parameters else None
     session = session_of(run) if "session" in handler.parameters else None
     positional, named = bind(handler, run.root.state, payload, context, session)
     return handler.function(*positional, **named)

@@ -28,7 +28,7 @@ from manyhands.tracing import Span
 from manyhands.types.arrow_views import shown_as_arrow
 from manyhands.types.files import kept_apart
 from manyhands.updates import MAX_RESULT, Outcome, encode_outcome
-from manyhands.wire import Failure, Key
+from manyhands.wire import Failure
 from manyhands_worker.changes import Changes, encode_changes, show_size
 from manyhands_worker.growth import Texts
 from manyhands_worker.large_values import UPLOAD_MARK, SessionValues
@@ -378,18 +378,6 @@ class Run:
             log.error("%s | %s", self.output.source, failed, exc_info=failed)
         first = self._outdated[0]
         return (Failure.HANDLER_FAILED, str(first) if self._dev else f"{first.who} failed; see its worker's log")
-
-
-def context_of(run: Run) -> dict[str, Any]:
-    """Build the `context` that a handler gets; repeaters' values are looked up in the state as it stands."""
-    context = run.body.context
-    found: dict[str, Any] = {Key.EVENT.value: context.event, Key.TARGET.value: context.target}
-    for repeater in context.repeaters:
-        found[Key.KEY_VARIABLE.value] = repeater.key_variable
-        found[Key.VALUE_VARIABLE.value] = repeater.value_variable
-        found[repeater.key_variable] = repeater.key
-        found[repeater.value_variable] = run.root.snapshot_value((*repeater.state, repeater.key))
-    return found
 
 
 def session_of(run: Run) -> Session:

@@ -86,6 +86,12 @@ class MemoryRooms:
             updates = None if seq is None else record.updates_since(seq)
             return RoomSnapshot(record.seq, updates, None if updates is not None else dict(record.fields))
 
+    def joined(self, session: str) -> Sequence[str]:
+        """Give the names of the rooms that a session has joined; none for an unknown session."""
+        with self._store._lock:
+            record = self._store._find(session)
+            return [] if record is None else list(record.rooms)
+
     @property
     def _lease(self) -> int:
         return round(self._store.settings.lease * 1000)

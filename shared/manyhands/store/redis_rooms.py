@@ -53,6 +53,11 @@ class RedisRooms:
         number, updates, fields = self._run("room_snapshot", room, "" if seq is None else seq)
         return RoomSnapshot(number, updates, None if updates is not None else replies.read_fields(fields))
 
+    def joined(self, session: str) -> Sequence[str]:
+        """Give the names of the rooms that a session has joined; none for an unknown session."""
+        names: bytes = self._run("joined", session)
+        return names.decode().split()
+
     def _run(self, name: str, room: str, *arguments: Any) -> Any:
         return self._pipeline([(load_script(name), room, arguments)])[0]
 

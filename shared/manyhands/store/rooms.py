@@ -113,6 +113,10 @@ class RoomStore(Protocol):
         """Read what a browser needs, which has seen the updates up to `seq`, or nothing."""
         ...
 
+    def joined(self, session: str) -> Sequence[str]:
+        """Give the names of the rooms that a session has joined; none for an unknown session."""
+        ...
+
 
 def event_of(session: str, client: str, n: int) -> str:
     """Spell which event a run is an attempt at."""

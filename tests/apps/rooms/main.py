@@ -150,3 +150,11 @@ def _explode(bomb):
 
 
 mh.register_type(_Bomb, pack=_explode, unpack=lambda packed: packed)
+
+
+def pick(context):
+    return [context["itemId"], context["item"]]
+
+
+async def pick_async(context):
+    return pick(context)

@@ -43,7 +43,8 @@ export class Store {
   }
 
   /** Apply an update; false where it does not follow from what is here. @param {Dict} envelope */
-  apply({ seq, state, unset = [], set = [], add = [] }) {
+  apply(envelope) {
+    const { seq, state } = envelope;
     if (state !== undefined) {
       // Of a room: a whole state for a session that has joined it, null for one that has left.
       this.replace(state ?? {}, state && seq);
@@ -52,9 +53,9 @@ export class Store {
     if (this.seq === null || seq <= this.seq) return true;
     if (seq !== this.seq + 1) return false;
     this.seq = seq;
-    for (const path of unset) this.#assign(path, undefined);
-    for (const [path, value] of set) this.#assign(path, value);
-    if (add.every((/** @type {[Path, string]} */ [path, more]) => this.#grow(path, more))) return true;
+    for (const path of envelope.unset ?? []) this.#assign(path, undefined);
+    for (const [path, value] of envelope.set ?? []) this.#assign(path, value);
+    if ((envelope.add ?? []).every((/** @type {[Path, string]} */ [path, more]) => this.#grow(path, more))) return true;
     // Here is another state than the server's: only a whole one helps.
     this.seq = null;
     return false;
