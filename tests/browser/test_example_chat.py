@@ -16,7 +16,7 @@ Visitor = Callable[..., BrowserContext]
 @pytest.fixture(scope="module")
 def gateways(module_fleet_of: Callable[..., Fleet]) -> list[Example]:
     fleet = module_fleet_of(app=str(EXAMPLES / "chat"), gateways=2)
-    return [Example("chat", url) for url in fleet.urls]
+    return [Example("chat", url, gateway.pid) for url, gateway in zip(fleet.urls, fleet.gateways, strict=True)]
 
 
 def enter(gateway: Example, browser: BrowserContext, name: str, fragment: str = "") -> Page:
