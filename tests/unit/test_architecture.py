@@ -259,8 +259,6 @@ def test_the_client_takes_every_type_that_a_gateway_sends() -> None:
 
 def test_the_client_reads_only_keys_of_the_wire() -> None:
     read = client_words(r"\benvelope\.(\w+)") | client_words(r"\b(?:end|error)\.(code|message|ok|result|mail)\b")
-    (applied,) = client_words(r"\bapply\(\{(.+?)\}\)")
-    read |= set(re.findall(r"[a-z]+", applied))
     assert {"type", "seq", "set", "unset", "add"} <= read
     assert read <= {str(key) for key in Key}
 
