@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 from functools import cache
 from html.parser import HTMLParser
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from manyhands.app_location import locate
 from manyhands.loaded_app import LoadedApp
@@ -44,6 +48,25 @@ def test_the_page_of_an_example_fires_handlers_that_there_are(example: Path) -> 
     fired = set(re.findall(rf'\swf-(?:{EVENTS})="([^"]*)"', page_of(example)))
     assert fired
     assert fired <= app_of(example).handlers.keys()
+
+
+def imported(example: Path) -> set[str]:
+    """Give the packages that an example's modules import, but for its own, Python's and ours."""
+    files = [file for file in example.glob("*.py") if not file.name.startswith("test_")]
+    found = [one for file in files for one in ast.walk(ast.parse(file.read_text("utf-8")))]
+    names = {alias.name for one in found if isinstance(one, ast.Import) for alias in one.names}
+    names |= {str(one.module) for one in found if isinstance(one, ast.ImportFrom)}
+    own = {file.stem for file in files} | {"manyhands"} | sys.stdlib_module_names
+    return {name.partition(".")[0] for name in names} - own
+
+
+@each_example
+def test_an_example_says_what_it_needs_beside_manyhands(example: Path) -> None:
+    listed = example / "requirements.txt"
+    required = {Requirement(line).name for line in listed.read_text().splitlines()} if listed.exists() else set()
+    distributions = packages_distributions()
+    assert {distributions[name][0].lower() for name in imported(example)} <= required
+    assert required or not listed.exists()
 
 
 class Ids(HTMLParser):
