@@ -14,7 +14,9 @@ import pytest
 import manyhands as mh
 from manyhands import codec
 from manyhands.errors import AppError, DamagedValue, NotSerialisable
+from manyhands.mutations import Mutation
 from manyhands.types import REGISTERED, Code
+from manyhands_worker.changes import encode_changes
 
 
 class Whole(Fraction):
@@ -69,6 +71,19 @@ def test_what_a_type_is_packed_as_must_be_storable() -> None:
     mh.register_type(Fraction, pack=lambda _: {1: 2}, unpack=Fraction)
     with pytest.raises(NotSerialisable, match=r'state\["a"\] holds a dict with the key 1'):
         codec.encode_with_view(Fraction(1), ("a",))
+
+
+def test_a_pack_that_raises_is_called_once_and_named() -> None:
+    calls = []
+
+    def pack(value: Fraction) -> str:
+        calls.append(value)
+        raise RuntimeError("no connection")
+
+    mh.register_type(Fraction, pack=pack, unpack=Fraction)
+    (error,) = encode_changes([Mutation(("a",), False, Fraction(1))], {}, any_defaults=False).errors
+    assert 'state["a"] holds a value that raised RuntimeError while it was stored (no connection)' in str(error)
+    assert calls == [Fraction(1)]
 
 
 @pytest.mark.parametrize("cls", [int, dict, OrderedDict, "Fraction", Fraction(1)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,8 @@ from manyhands.references import Content, is_large
 
 #: How often a value is encoded again that its handler changed in the meantime.
 ENCODING_ATTEMPTS = 20
+#: What Python says of a dict, set or deque that grows while it is iterated over.
+_GREW = re.compile(r"(?:changed(?: size)?|mutated) during iteration")
 
 
 @dataclass(slots=True)
@@ -116,8 +118,12 @@ def show_size(size: int) -> str:
 def _encode_stable(path: Path, value: Any, in_defaults: bool, dicts_above: int) -> list[tuple[str, bytes, bytes]]:
     # The handler runs on while a partial update is encoded, and may grow a dict or list under our hands.
     for _ in range(ENCODING_ATTEMPTS):
-        with contextlib.suppress(RuntimeError):
+        try:
             return encode_assignment(path, value, over_dict=in_defaults, dicts_above=dicts_above)
+        except RuntimeError as error:
+            # One of another kind is raised by a function of the app's, and would be raised again.
+            if not _GREW.search(str(error)):
+                raise
     cure = "it kept changing while it was stored; assign a copy, or change it less often"
     raise NotSerialisable(path, f"a {kind_of(value)} that never stood still", cure)
 
