@@ -6,6 +6,7 @@ import { BLOB_KEY, UPLOAD_KEY } from "./wire.js";
 
 /** @typedef {import("./wire.js").Dict} Dict */
 
+const JSON_TYPE = "application/json";
 /** Seconds before a request that failed is sent again. */
 const AGAIN = 2;
 /** Bytes of a file that are sent at once. */
@@ -43,10 +44,14 @@ export class Transfers {
     }
   }
 
-  /** Fetch a large value; undefined where it is gone. @param {Dict} reference @returns {Promise<unknown>} */
-  async fetchBlob(reference) {
+  /**
+   * Fetch a large value, bytes unless it comes as JSON; undefined where it is gone.
+   * @param {Dict} reference @returns {Promise<unknown>}
+   */
+  async fetchBlob({ type, ...reference }) {
     try {
-      return fromJson(await (await this.request("GET", reference[BLOB_KEY])).text());
+      const answer = await this.request("GET", reference[BLOB_KEY]);
+      return type === undefined || type === JSON_TYPE ? fromJson(await answer.text()) : new Uint8Array(await answer.arrayBuffer());
     } catch (error) {
       warn("no_blob", reference[BLOB_KEY], `can't be fetched: ${error}`);
     }
