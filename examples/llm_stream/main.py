@@ -33,6 +33,8 @@ async def ask(state, payload):
     answers = state["answers"]
     if key not in answers:
         if not _make_room(state):
+            busy = f"{MOST_AT_ONCE} answers are being given: stop one, or wait. This was not asked: {question}"
+            state.add_notification("warning", "One moment", busy)
             return
         answers[key] = {"question": question, "text": "", "note": "", "stop": False, "streaming": True}
     answer = answers[key]
@@ -90,7 +92,6 @@ def _make_room(state):
     answers = state["answers"]
     streaming = [key for key in answers if answers[key]["streaming"]]
     if len(streaming) >= MOST_AT_ONCE:
-        state.add_notification("warning", "One moment", f"{MOST_AT_ONCE} answers are being given. Stop one, or wait.")
         return False
     # Keys begin with the time.
     for key in sorted(set(answers) - set(streaming))[: max(0, len(answers) - MOST_ANSWERS + 1)]:

@@ -93,10 +93,4 @@ def _measure(state, image):
 
 def _show(state):
     if state["_picture"] is not None:
-        state["shown"] = mh.pack_bytes(_png(EFFECTS[state["effect"]](state["_picture"])), "image/png")
-
-
-def _png(image):
-    written = io.BytesIO()
-    image.save(written, "PNG")
-    return written.getvalue()
+        state["shown"] = EFFECTS[state["effect"]](state["_picture"])

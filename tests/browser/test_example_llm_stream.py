@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +11,10 @@ from playwright.sync_api import BrowserContext, Locator, Page, WebSocket, expect
 
 from support.examples import Example, assert_fits_a_phone
 
-#: Milliseconds within which an answer of about 6 s has ended on a busy machine, also where it was begun anew.
-ANSWER_ENDS = 40_000
+#: Milliseconds within which an answer has come so far on a busy machine, also where another worker has begun it anew.
+COMES = 40_000
 #: Characters of a text as long as those that are sent as a whole, with a few words.
 LONG = 64 + 40
-LAST_WORDS = re.compile(r"begins my answer anew\.$")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +28,7 @@ def page(example: Example, visitor: Callable[..., BrowserContext]) -> Page:
 
 
 def ask(page: Page, question: str) -> Locator:
-    """Ask, wait for the first word, and give the answer."""
+    """Ask by a double click, wait for the first words, and give the answer."""
     page.get_by_label("Your question").fill(question)
     page.get_by_role("button", name="Ask").dblclick()
     answer = page.locator("li").filter(has=page.get_by_text(question, exact=True)).locator(".answer")
@@ -50,7 +48,8 @@ def test_what_travels_of_a_long_answer_is_what_was_added_to_it(
     page.on("websocket", listen)
     page.goto(example.url)
     answer = ask(page, "What travels?")
-    expect(answer.locator(".text")).to_have_text(LAST_WORDS, timeout=ANSWER_ENDS)
+    expect(answer.locator(".text")).to_contain_text("nothing of what they have already", timeout=COMES)
+    answer.get_by_role("button", name="Stop").click()
     expect(answer).to_have_attribute("aria-busy", "false")
 
     updates: list[dict[str, Any]] = [one for one in map(json.loads, frames) if one["type"] == "update"]
@@ -91,9 +90,12 @@ def test_an_answer_whose_worker_is_killed_begins_anew_and_no_word_stands_there_t
     page: Page, example: Example
 ) -> None:
     answer = ask(page, "Who dies?")
-    expect(answer.locator(".text")).to_contain_text("what you see")
+    text = answer.locator(".text")
+    expect(text).to_contain_text("what you see", timeout=COMES)
     example.kill_worker()
-    expect(answer.locator(".text")).to_have_text(LAST_WORDS, timeout=ANSWER_ENDS)
+    expect(text).not_to_contain_text("what you see", timeout=COMES)
+    expect(text).to_contain_text("what you see", timeout=COMES)
+    answer.get_by_role("button", name="Stop").click()
     expect(answer).to_have_attribute("aria-busy", "false")
-    assert str(answer.locator(".text").text_content()).count("You asked") == 1
+    assert str(text.text_content()).count("You asked") == 1
     expect(page.locator("li")).to_have_count(1)
