@@ -26,7 +26,7 @@ from manyhands_gateway.arrivals import Arrivals
 from manyhands_gateway.backlog import Backlog
 from manyhands_gateway.connection import CLOSE_WITHIN, Connection
 from manyhands_gateway.conversation import Services
-from manyhands_gateway.handler_names import HandlerNames
+from manyhands_gateway.handler_names import ASK_AGAIN, HandlerNames
 from manyhands_gateway.housekeeper import Housekeeper
 from manyhands_gateway.hub import Hub
 from manyhands_gateway.meter import Meter
@@ -67,7 +67,7 @@ class Gateway:
         keys = Keys(settings.namespace)
         sessions = Sessions(settings, self.store)
         self.admission = Admission(settings)
-        self.names = HandlerNames(self.store)
+        self.names = HandlerNames(self.store, ask_again=0.0 if settings.dev else ASK_AGAIN)
         self.hub = Hub(self.store, keys, sessions, settings.session_ttl, self.meter)
         self.rooms = Rooms(self.store, keys, settings.session_ttl, self.meter)
         self.hub.complete, self.hub.completed = self.rooms.complete, self.rooms.completed
@@ -79,7 +79,14 @@ class Gateway:
         self.accepter = Accepter(mailboxes, self.ringer, self.backlog)
         verification = Verification(self.store, self.hub, self.ringer)
         self.services = Services(
-            self.store, sessions, self.names, self.hub, self.rooms, self.accepter, verification, self.arrivals,
+            self.store,
+            sessions,
+            self.names,
+            self.hub,
+            self.rooms,
+            self.accepter,
+            verification,
+            self.arrivals,
             settings.route,
         )
         self.housekeeper = Housekeeper(sessions.defaults.renew, sessions.defaults.renew_after)

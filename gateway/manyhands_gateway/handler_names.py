@@ -30,8 +30,9 @@ SOUGHT_A_SECOND = 10
 class HandlerNames:
     """A cache of `store.handlers()`, without those that no browser may fire."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, ask_again: float = ASK_AGAIN) -> None:
+        """`ask_again` is 0 while developing, where a handler that was saved is clicked at once."""
+        self._store, self._ask_again = store, ask_again
         self._names: frozenset[str] = frozenset()
         self._read_at = float("-inf")
         #: False while no version of the app is announced. An app may be announced without a single handler.
@@ -47,7 +48,7 @@ class HandlerNames:
             self._refresh_soon()
             return True
         with self._asking:
-            if monotonic() - self._read_at > ASK_AGAIN:
+            if monotonic() - self._read_at > self._ask_again:
                 self._read()
         return name in self._names
 

@@ -36,6 +36,14 @@ def test_an_app_without_handlers_differs_from_no_app(store: Announced, announced
     assert names.announced is announced
 
 
+def test_while_developing_a_handler_is_known_as_soon_as_it_is_announced() -> None:
+    store = Announced("a")
+    names = HandlerNames(store, ask_again=0.0)  # type: ignore[arg-type]
+    assert not names.knows("b")
+    store._handlers = frozenset("b")
+    assert names.knows("b")
+
+
 def test_the_nearest_name_is_sought_a_few_times_a_second() -> None:
     names = names_of(Announced("increment"))
     hints = ["nearest" in names.explain("incremnt") for _ in range(10 * SOUGHT_A_SECOND)]
