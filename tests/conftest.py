@@ -86,6 +86,25 @@ def fleet_of(processes: Processes) -> Iterator[Callable[..., Fleet]]:
 
 
 @pytest.fixture(scope="module")
+def module_settings(redis_server: RedisServer) -> Settings:
+    """Settings that all tests of a module share, with a namespace that no other module uses."""
+    return Settings(redis_url=redis_server.url, namespace=f"t{uuid.uuid4().hex[:12]}", secret_keys=(SECRET,))
+
+
+@pytest.fixture(scope="module")
+def module_processes(module_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Start processes of ours with these settings, which all tests of a module share."""
+    environ = {
+        "REDIS_URL": module_settings.redis,
+        "MANYHANDS_NAMESPACE": module_settings.namespace,
+        "MANYHANDS_SECRET_KEY": SECRET,
+    }
+    started = Processes(tmp_path_factory.mktemp("shared"), environ)
+    yield started
+    started.end()
+
+
+@pytest.fixture(scope="module")
 def module_fleet_of(
     redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Fleet]]:

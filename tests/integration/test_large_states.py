@@ -18,10 +18,10 @@ APP = str(Path(__file__).parent.parent / "apps" / "large")
 MANY = 1500
 
 
-@pytest.fixture
-def fleet(fleet_of: Callable[..., Fleet]) -> Fleet:
-    """A gateway and two workers of the app."""
-    return fleet_of(workers=2, app=APP)
+@pytest.fixture(scope="module")
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
+    """A gateway and two workers of the app, which the tests share; each has its own sessions."""
+    return module_fleet_of(workers=2, app=APP)
 
 
 @pytest.fixture

@@ -25,9 +25,10 @@ LOCUSTFILE = Path(__file__).parents[2] / "deploy" / "locustfile.py"
 ENDS = 60.0
 
 
-@pytest.fixture
-def fleet(fleet_of: Callable[..., Fleet]) -> Fleet:
-    return fleet_of()
+@pytest.fixture(scope="module")
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
+    """A fleet that the tests share; each load has its own sessions."""
+    return module_fleet_of()
 
 
 @pytest.fixture
@@ -103,8 +104,9 @@ def test_what_answers_but_is_no_gateway_is_wrong(fleet: Fleet, load: Callable[..
 
 
 def test_a_gateway_that_restarts_during_the_load_is_no_error(
-    fleet: Fleet, load: Callable[..., Process], processes: Processes, tmp_path: Path
+    fleet_of: Callable[..., Fleet], load: Callable[..., Process], processes: Processes, tmp_path: Path
 ) -> None:
+    fleet = fleet_of()
     figures = tmp_path / "figures.json"
     process = load(fleet.urls[0], "--sessions", "5", "--rate", "20", "--duration", "600", "--json", str(figures))
     process.wait_for_output("under way")
@@ -146,14 +148,23 @@ def test_a_blocking_client_resumes_and_stops_at_what_makes_no_sense(fleet: Fleet
 def test_locust_users_are_sessions(fleet: Fleet, processes: Processes, tmp_path: Path) -> None:
     process = processes.start(
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--host", fleet.urls[0]),
-        *("--users", "3", "--spawn-rate", "3", "--run-time", "6s", "--stop-timeout", "5", "--only-summary"),
+        *("--users", "3", "--spawn-rate", "3", "--stop-timeout", "5", "--only-summary"),
         *("--csv", str(tmp_path / "locust"), "--exit-code-on-error", "1"),
     )
+    # It writes its statistics while it runs.
+    wait_until(lambda: requests_of(tmp_path), ENDS, lambda: f"requests; {process.output}")
+    process.send(signal.SIGTERM)
 
     assert process.wait_for_exit(ENDS) == 0, process.output
-    rows = (tmp_path / "locust_stats.csv").read_text().splitlines()
-    (row,) = [row.split(",") for row in rows if row.startswith("manyhands,")]
+    (row,) = requests_of(tmp_path)
     name, requests, failures = row[1:4]
     assert name == "increment"
     assert int(requests) > 0
     assert int(failures) == 0
+
+
+def requests_of(directory: Path) -> list[list[str]]:
+    """List the rows of locust's statistics that are of events."""
+    file = directory / "locust_stats.csv"
+    rows = file.read_text().splitlines() if file.exists() else []
+    return [row.split(",") for row in rows if row.startswith("manyhands,")]

@@ -15,9 +15,10 @@ from support.http import ask
 APP = str(Path(__file__).parents[1] / "apps" / "mail")
 
 
-@pytest.fixture
-def fleet(fleet_of: Callable[..., Fleet]) -> Fleet:
-    return fleet_of(app=APP, environ={"MANYHANDS_LEASE": "1"})
+@pytest.fixture(scope="module")
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
+    """A fleet that the tests share; each has its own sessions."""
+    return module_fleet_of(app=APP)
 
 
 def mail_in(tab: Tab) -> list[dict[str, Any]]:

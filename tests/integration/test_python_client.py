@@ -20,8 +20,13 @@ from support.waiting import free_port
 APPS = Path(__file__).parents[1] / "apps"
 
 
-def test_a_program_fires_events_and_has_the_state(fleet_of: Callable[..., Fleet]) -> None:
-    fleet = fleet_of()
+@pytest.fixture(scope="module")
+def fleet(module_fleet_of: Callable[..., Fleet]) -> Fleet:
+    """A fleet for all tests that leave its gateways alone; each has its own sessions."""
+    return module_fleet_of(gateways=2)
+
+
+def test_a_program_fires_events_and_has_the_state(fleet: Fleet) -> None:
     changes: list[Any] = []
     with connect(fleet.urls[0]) as client:
         client.subscribe("counter", changes.append)
@@ -87,15 +92,13 @@ def test_a_gateway_that_goes_down_sends_its_programs_to_another_one(fleet_of: Ca
 
 
 def test_without_a_gateway_connect_says_what_is_wrong() -> None:
-    with pytest.raises(TimeoutError, match=r"no gateway has welcomed the client within 0.3 s: ws://127.0.0.1:\d+/_mh/ws"):
+    with pytest.raises(
+        TimeoutError, match=r"no gateway has welcomed the client within 0.3 s: ws://127.0.0.1:\d+/_mh/ws"
+    ):
         connect(f"http://127.0.0.1:{free_port()}", timeout=0.3)
 
 
-def test_a_fault_of_the_client_ends_what_waits_for_it(
-    fleet_of: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fleet = fleet_of()
-
+def test_a_fault_of_the_client_ends_what_waits_for_it(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise KeyError("no such key")
 
@@ -122,8 +125,7 @@ def test_a_session_that_a_verifier_refuses_is_refused(fleet_of: Callable[..., Fl
         assert client.status is Status.OPEN
 
 
-def test_large_values_are_fetched_when_they_are_asked_for(fleet_of: Callable[..., Fleet]) -> None:
-    fleet = fleet_of()
+def test_large_values_are_fetched_when_they_are_asked_for(fleet: Fleet) -> None:
     with connect(fleet.urls[0]) as client:
         client.fire("assign", [[["rows"], [[i, str(i)] for i in range(10_000)]], [["small"], 1]]).check()
         assert client.state["rows"]["type"] == "application/json"
@@ -167,9 +169,7 @@ def test_large_bytes_are_sent_ahead_also_where_their_gateway_dies(
     run(main())
 
 
-def test_on_an_event_loop_many_clients_fire_at_once(fleet_of: Callable[..., Fleet]) -> None:
-    fleet = fleet_of(gateways=2)
-
+def test_on_an_event_loop_many_clients_fire_at_once(fleet: Fleet) -> None:
     async def one(number: int) -> Any:
         async with await connect_async(fleet.urls[number % 2], timeout=30) as client:
             ends = await asyncio.gather(*(client.fire("increment") for _ in range(20)))

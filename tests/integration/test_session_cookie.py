@@ -38,8 +38,15 @@ class Site:
         return Tokens(self.settings).sign(session)
 
 
-@pytest.fixture
-def site(processes: Processes, settings: Settings) -> Iterator[Site]:
+@pytest.fixture(scope="module")
+def site(module_processes: Processes, module_settings: Settings) -> Iterator[Site]:
+    """A site that the tests share; each has its own sessions."""
+    with site_of(module_processes, module_settings) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def site_of(processes: Processes, settings: Settings) -> Iterator[Site]:
     with contextlib.closing(StandIn(settings)) as worker:
         worker.announce()
         yield Site(processes.gateway(environ={"MANYHANDS_SESSION_COOKIE": "on"})[1], settings, worker)
@@ -194,14 +201,15 @@ def test_a_handshake_that_is_refused_sets_no_cookie(site: Site) -> None:
         assert "Set-Cookie" not in answered
 
 
-def test_verifiers_that_refuse_leave_a_cookie_that_opens_nothing(site: Site) -> None:
+def test_verifiers_that_refuse_leave_a_cookie_that_opens_nothing(processes: Processes, settings: Settings) -> None:
     # The browser has its cookie before the hello; a second connection must not get into what was not verified.
-    store = site.worker.store
-    store.announce(type(store.announcements()[0])("v2", {"_verify_session": {}}, "d"), {}, started=True)
-    with site.tab(hello=False) as waiting:
-        waiting.send({"type": "hello", "client": "one"})
-        cookie = cookie_of(waiting)
-        assert not waiting.read(0.2)
-        with site.tab(f"{site.name}={cookie.value}", hello=False) as second:
-            assert cookie_of(second).value != cookie.value
-        assert store.keep([session_of(cookie.value)]) == [None]
+    with site_of(processes, settings) as site:
+        store = site.worker.store
+        store.announce(type(store.announcements()[0])("v2", {"_verify_session": {}}, "d"), {}, started=True)
+        with site.tab(hello=False) as waiting:
+            waiting.send({"type": "hello", "client": "one"})
+            cookie = cookie_of(waiting)
+            assert not waiting.read(0.2)
+            with site.tab(f"{site.name}={cookie.value}", hello=False) as second:
+                assert cookie_of(second).value != cookie.value
+            assert store.keep([session_of(cookie.value)]) == [None]
