@@ -35,7 +35,8 @@ class Process:
         directory: Path | None = None,
     ) -> None:
         self.command, self.log = list(command), log
-        with log.open("wb") as output:
+        # Appended to, so that the next line is the first one where what is there was forgotten.
+        with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})}, cwd=directory, start_new_session=True,
@@ -55,6 +56,10 @@ class Process:
     def output(self) -> str:
         """All that it has written so far."""
         return self.log.read_text(errors="replace")
+
+    def forget_output(self) -> None:
+        """Forget what it has written so far, so that whoever shares it waits for what is new."""
+        os.truncate(self.log, 0)
 
     def wait_for_output(self, pattern: str, timeout: float = START) -> re.Match[str]:
         """Wait until its output matches a regular expression."""
