@@ -72,7 +72,13 @@ def test_nothing_is_changed_without_an_origin() -> None:
     assert all(fault(method) is not None for method in ("PUT", "POST", "DELETE", "PATCH"))
 
 
-@pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded", "Via", "X_Real_Ip", "X_Forwarded_Host"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X_Forwarded_For", "Forwarded", "Via", "X_Real_Ip", "X_Forwarded_Host", "X_Forwarded_Port", "X_Forwarded",
+        "Cf_Connecting_Ip", "True_Client_Ip", "X_Original_Host", "X_Client_Ip", "Cdn_Loop",
+    ],
+)  # fmt: skip
 def test_what_a_proxy_on_this_machine_passes_on_is_refused(header: str) -> None:
     refused = fault(**{header: "127.0.0.1"})
     assert "proxies" in str(refused)
@@ -83,7 +89,9 @@ def test_outside_of_dev_nothing_of_it_is_there(tmp_path: Path) -> None:
     settings = Settings(redis_url="redis://localhost:1", secret_keys=(SECRET,), app=str(tmp_path))
     client = create_app(settings).test_client()
     for path in ("", "/", "/studio.js", "/probe.js", "/studio.html", "/app", "/file?name=main.py", "/feed", "/tags"):
-        assert client.get(f"/_mh/studio{path}").status_code == 404
+        for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"):
+            answer = client.open(f"/_mh/studio{path}", method=method, headers={"Host": "localhost"})
+            assert answer.status_code == 404, (method, path)
     assert client.put("/_mh/studio/file?name=main.py", json={"text": "", "etag": None}).status_code == 404
     assert "data-mh-at" not in client.get("/?mh-studio").text
 
@@ -101,6 +109,7 @@ def test_in_dev_every_address_of_it_is_guarded(tmp_path: Path) -> None:
         for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
             answer = client.open(path, method=method, headers={"Host": "evil.test"})
             assert answer.status_code == 403, (method, path)
+            assert client.open(f"/{path}", method=method, headers={"Host": "evil.test"}).status_code in (308, 403, 404)
     assert client.get("/?mh-studio", headers={"Host": "evil.test"}).status_code == 403
     assert client.get("/?mh-studio", environ_base={"REMOTE_ADDR": "10.0.0.7"}).status_code == 403
     assert 'data-mh-at="0"' in client.get("/?mh-studio").text

@@ -32,7 +32,7 @@ HOSTILE = [
     "static\\..\\..\\outside.py", "C:/x.py", "main.py::$DATA.py", ".env", ".git/config.txt", ".manyhands/secret.txt",
     "static/.hidden.py", ".GIT/hooks.py", "node_modules/x.js", "Node_Modules/x.js", "__pycache__/x.py",
     "__PYCACHE__/x.py", "lib/site-packages/x.py", "x.pyc", "main", "x.so", "x.py.", "x.py ", " x.py", "a /x.py",
-    "a./x.py",
+    "a./x.py", "con.py", "NUL.txt", "static/Aux.js", "lpt1/x.py", "com9.tar.txt",
     "\u202ex.py", "\ufeffmain.py\u2028.py", "a/" * 20 + "x.py", "x" * 400 + ".py",
 ]  # fmt: skip
 
@@ -136,18 +136,59 @@ def test_an_app_directory_that_is_itself_a_link_is_the_app(app: Path) -> None:
     assert folder.read("main.py").data == b"def go(state): ...\n"
 
 
-def test_line_ends_of_a_file_stay_as_they_are(folder: AppFolder, app: Path) -> None:
-    (app / "main.py").write_bytes(b"a = 1\r\nb = 2\r\n")
-    file = read_text(folder, "main.py")
-    assert file["text"] == "a = 1\nb = 2\n"
-    write_text(folder, "main.py", "a = 1\nb = 3\n", file["etag"])
-    assert (app / "main.py").read_bytes() == b"a = 1\r\nb = 3\r\n"
+@pytest.mark.parametrize(
+    ("before", "edited", "after"),
+    [
+        (b"a = 1\r\nb = 2\r\n", "a = 1\nb = 3\n", b"a = 1\r\nb = 3\r\n"),
+        (b"a\r\nb\nc\rd", "a\nb\nc\nd", b"a\r\nb\nc\rd"),
+        (b"a\r\nb\nc\rd\r\n", "a\nb\nnew\nc\nd\n", b"a\r\nb\nnew\r\nc\rd\r\n"),
+        (b"a\nb\r\nc\n", "a\nc\n", b"a\nc\n"),
+        (b"a\r\nb\n", "", b""),
+        (b"a\rb\r", "a\nb\nc\n", b"a\rb\rc\r"),
+        (b"a\x0cb\xe2\x80\xa8c\n", "a\x0cb\u2028c\nd\n", b"a\x0cb\xe2\x80\xa8c\nd\n"),
+        (b"\xef\xbb\xbfa = 1\r\n", "a = 2\n", b"\xef\xbb\xbfa = 2\r\n"),
+        (b"no end", "an\nend", b"an\nend"),
+    ],
+)
+def test_line_ends_and_mark_of_a_file_stay_as_they_are(
+    folder: AppFolder, app: Path, before: bytes, edited: str, after: bytes
+) -> None:
+    (app / "x.txt").write_bytes(before)
+    file = read_text(folder, "x.txt")
+    assert "\r" not in file["text"]
+    assert not file["text"].startswith("\ufeff")
+    write_text(folder, "x.txt", file["text"], file["etag"])
+    assert (app / "x.txt").read_bytes() == before
+    write_text(folder, "x.txt", edited, file["etag"])
+    assert (app / "x.txt").read_bytes() == after
 
 
-def test_a_syntax_error_is_told_with_its_place_and_saved_all_the_same(folder: AppFolder, app: Path) -> None:
-    file = write_text(folder, "main.py", "def go(state):\n    x = (\n", read_text(folder, "main.py")["etag"])
-    assert file["syntax"] == {"line": 2, "column": 9, "message": "'(' was never closed"}
-    assert (app / "main.py").read_text() == "def go(state):\n    x = (\n"
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbfdef go(state): ...\r\n", b"def go(state): ...\n", b"", b"x = 1"])
+def test_a_mark_before_the_code_is_no_error_and_a_stub_leaves_every_byte(
+    folder: AppFolder, app: Path, before: bytes
+) -> None:
+    (app / "main.py").write_bytes(before)
+    assert read_text(folder, "main.py")["syntax"] is None
+    appended = append_stub(folder, "main.py", "def new(state):\n    pass\n", "new")
+    after = (app / "main.py").read_bytes()
+    assert after.startswith(before)
+    assert (b"\r\n" in before) is (b"\r\n" in after)
+    assert after.splitlines()[appended["line"] - 1] == b"def new(state):"
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("def go(state):\n    x = (\n", 2), ("x = 1\nreturn x\n", 2), ("def f(a, a): ...\n", 1), ("break\n", 1),
+        ("await x\n", 1), ("x = 'a\n", 1), ("a\0b", 1), ("(" * 300, 1),
+    ],
+)  # fmt: skip
+def test_a_syntax_error_is_told_with_its_place_and_saved_all_the_same(
+    folder: AppFolder, app: Path, code: str, line: int
+) -> None:
+    file = write_text(folder, "main.py", code, read_text(folder, "main.py")["etag"])
+    assert file["syntax"]["line"] == line
+    assert (app / "main.py").read_text() == code
 
 
 def test_a_file_that_is_no_text_is_refused(folder: AppFolder, app: Path) -> None:

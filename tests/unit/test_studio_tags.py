@@ -40,6 +40,14 @@ def test_tags_are_found_and_what_only_looks_like_one_is_not() -> None:
     ]  # fmt: skip
 
 
+def test_what_stands_in_a_template_is_told_apart_and_what_browsers_with_scripts_never_show_is_left_out() -> None:
+    page = b"<p><template><b><template><i></template><u></template><s></template><q><noscript><a></noscript><em>"
+    tags = {tag.name: tag.in_template for tag in start_tags(page)}
+    assert {name for name, inside in tags.items() if inside} == {"b", "template", "i", "u"}
+    assert "a" not in tags
+    assert not tags["em"]
+
+
 def test_attributes_are_read_as_browsers_read_them() -> None:
     (tag,) = start_tags(b"<a B=1 b=2 c='x>y' d = \"z\" e f=/g/ =h i=\"\" >")
     assert {name: one.value for name, one in tag.attributes.items()} == {

@@ -11,8 +11,12 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-#: What proxies add. One on this machine may pass on requests of the whole world.
-PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via")
+#: What proxies and tunnels add. One on this machine may pass on requests of the whole world.
+PROXY_HEADERS = frozenset({
+    "forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-original-host",
+    "x-envoy-external-address", "true-client-ip", "cf-connecting-ip", "cf-ray", "cdn-loop", "fly-client-ip",
+})  # fmt: skip
+PROXY_PREFIX = "x-forwarded"
 #: What browsers say of requests that the studio's own pages make, or that were typed into the address bar.
 OWN_SITES = frozenset({"same-origin", "none"})
 #: Methods that change nothing.
@@ -23,7 +27,7 @@ def find_fault(method: str, peer: str | None, headers: Mapping[str, str]) -> str
     """Say why a request is refused; None where it may pass. `peer`: the address that the socket is connected to."""
     if not _is_loopback(peer or ""):
         return "the studio answers this machine alone"
-    if any(name in headers for name in PROXY_HEADERS):
+    if any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIX) for name in map(str.lower, headers)):
         return "the studio answers no proxies; open it on the machine that runs `manyhands dev`, at its own address"
     host = headers.get("Host", "")
     if not is_local(host):

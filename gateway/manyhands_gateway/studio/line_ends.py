@@ -30,7 +30,8 @@ def as_before(text: str, before: str) -> str:
     below = min(_count_equal(old[::-1], new[::-1]), len(old) - above, len(new) - above)
     last = len(new) - 1
     kept = {at: ends[at] for at in range(min(above, len(ends), last))}
-    kept |= {last - back: ends[-back] for back in range(1, min(below, len(ends), last) + 1)}
+    # The last line has no end.
+    kept |= {last - back: ends[-back] for back in range(1, min(below, len(ends) + 1, last + 1))}
     return "".join(f"{line}{kept.get(at, usual)}" for at, line in enumerate(new[:-1])) + new[-1]
 
 

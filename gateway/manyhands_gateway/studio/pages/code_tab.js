@@ -90,8 +90,12 @@ export function codeTab(shared) {
   /** @param {boolean} mine */
   function settle(mine) {
     if (!shownFile) return;
+    const isGone = !mine && shownFile.theirs?.etag === null;
     shownFile.settle(mine);
-    show(shownFile);
+    if (!isGone) return show(shownFile);
+    files.delete(shownFile.name);
+    shownFile = null;
+    refresh();
   }
 
   function changed() {

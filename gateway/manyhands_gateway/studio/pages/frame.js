@@ -24,6 +24,8 @@ export class Frame {
   constructor(picked, loaded, diagnosed) {
     this.picked = picked;
     this.element.addEventListener("load", () => {
+      // An empty frame is loaded as well, as soon as it is in the page.
+      if (!this.hasBegun) return;
       if (this.#document) this.#follow(this.#document);
       this.probe?.follow(diagnosed);
       loaded();
