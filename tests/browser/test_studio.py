@@ -18,7 +18,7 @@ MAIN = """import time
 import manyhands as mh
 
 print("the app is being imported")
-mh.init_state({"counter": 0, "user": {"name": "Bob"}, "_secret": 7, "when": {1, 2}})
+mh.init_state({"counter": 0, "user": {"name": "Bob"}, "_secret": 7, "when": {1, 2}, "items": {"a": 1}})
 
 
 def increment(state, payload):
@@ -37,6 +37,21 @@ def greet(state, payload):
     return {"greeted": payload}
 
 
+def toggle(state, context):
+    state["items"][context["itemId"]] += 1
+    state["_secret"] = context["item"]
+
+
+def flood(state):
+    for line in range(5000):
+        print("line", line)
+
+
+def join(state, session):
+    mh.shared("lobby", {"people": {"Bob": 1}})["people"]["Ada"] = 2
+    session.join("lobby")
+
+
 def helper(one, two):
     return one + two
 """
@@ -50,6 +65,8 @@ INDEX = b"""<!DOCTYPE html>\r
   <button id=plus   wf-click='increment'\tdata-x=1>+1</button>
   <button id="minus">-1</button>
   <p wf-click="nobody">\xc3\xa4</p>
+  <i wf-text="countr"></i> <button disabled>off</button>
+  <template wf-each="items"><u wf-click="toggle" wf-text="item"></u></template>
 </body></html>
 """
 
@@ -206,6 +223,32 @@ def test_where_a_cookie_names_the_session_its_state_is_shown_and_edited_too(
         process.terminate()
 
 
+def add(studio: Studio, path: str, key: str, text: str) -> None:
+    panel = studio.open("State")
+    panel.get_by_label(f"add {path}", exact=True).click()
+    panel.get_by_label(f"new key in {path or 'state'}", exact=True).fill(key)
+    panel.get_by_label(f"value of the new key in {path or 'state'}", exact=True).fill(text)
+    panel.get_by_label(f"value of the new key in {path or 'state'}", exact=True).press("Enter")
+
+
+def test_keys_are_added_and_removed_in_the_session_and_in_its_rooms(studio: Studio) -> None:
+    expect(studio.fire("join")).to_contain_text("done")
+    expect(studio.state("@lobby.people.Ada")).to_have_text("2")
+    add(studio, "@lobby.people", "Eve", '{"age": 3}')
+    expect(studio.state("@lobby.people.Eve.age")).to_have_text("3")
+    studio.page.get_by_label("add @lobby.people.Eve", exact=True).click()
+    studio.page.get_by_role("button", name="remove @lobby.people.Eve", exact=True).click()
+    expect(studio.page.locator("[data-path='@lobby.people.Eve']")).to_have_count(0)
+    add(studio, "user", "list", '[{"x": 1}]')
+    studio.page.get_by_label("what is in user.list", exact=True).click()
+    expect(studio.state("user.list.0.x")).to_have_text("1")
+    edit(studio, "user.name", '"Eve"')
+    expect(studio.state("user.name")).to_have_text('"Eve"')
+    event = studio.open("Events").locator(".events > li").filter(has_text="join")
+    event.locator("summary").click()
+    expect(event.locator(".mutations")).to_contain_text('@lobby.people = {"Bob":1,"Ada":2}')
+
+
 # --- events ---
 
 
@@ -225,6 +268,44 @@ def test_an_event_is_shown_with_its_stages_mutations_and_output_and_can_be_fired
     first.get_by_role("button", name="Fire it again").click()
     expect(studio.page.locator(".events > li")).to_have_count(2)
     expect(studio.state("counter")).to_have_text("2")
+
+
+def test_what_is_fired_again_comes_from_the_same_place_in_a_repeater(studio: Studio) -> None:
+    studio.open("Page")
+    studio.frame.locator("u").click()
+    expect(studio.frame.locator("u")).to_have_text("2")
+    event = studio.open("Events").locator(".events > li").first
+    event.locator("summary").click()
+    expect(event.locator(".mutations")).to_contain_text("items.a = 2")
+    expect(event.locator(".mutations")).to_contain_text("_secret: assigned, see State")
+    event.get_by_role("button", name="Fire it again").click()
+    expect(studio.state("items.a")).to_have_text("3")
+
+
+def test_a_page_that_speaks_msgpack_tells_when_it_has_painted(studio: Studio) -> None:
+    (studio.app / "index.html").write_bytes(INDEX.replace(b"client.js", b'client.js" data-protocol="msgpack'))
+    studio.open("Page")
+    expect(studio.frame.locator("#shown")).to_have_text("0")
+    # The studio itself is told of the end as well, and of no painting in its frame.
+    told = studio.page.evaluate(
+        """() => new Promise((resolve) => {
+          new BroadcastChannel("manyhands.studio").onmessage = ({ data }) => data.role === "page" && resolve(data);
+          document.querySelector("iframe").contentDocument.querySelector("#plus").click();
+        })"""
+    )
+    assert told["painted"] >= told["received"]
+
+
+def test_what_prints_in_a_loop_pushes_nothing_else_out(studio: Studio) -> None:
+    studio.fire("increment")
+    expect(studio.fire("flood")).to_contain_text("done", timeout=20_000)
+    studio.open("Code")
+    log = studio.page.locator(".logging .log li")
+    expect(log.last).to_contain_text("more lines are left out here")
+    expect(log.filter(has_text="line 0")).to_have_count(1)
+    events = studio.open("Events").locator(".events > li")
+    expect(events).to_have_count(2)
+    expect(events.first).to_contain_text("ok")
 
 
 def test_an_event_that_failed_shows_its_error_and_the_line_that_raised(studio: Studio) -> None:
@@ -306,6 +387,39 @@ def test_nothing_is_saved_over_what_somebody_else_has_written(studio: Studio) ->
     panel.get_by_role("button", name="Save").click()
     expect(panel).to_contain_text("changed by somebody else meanwhile")
     assert (studio.app / "main.py").read_text() == MAIN + "# theirs\n"
+    panel.get_by_role("button", name="Keep mine").click()
+    panel.get_by_role("button", name="Save").click()
+    expect(panel.get_by_role("button", name="Save")).to_be_disabled()
+    assert (studio.app / "main.py").read_text() == MAIN + "# mine\n"
+
+
+def test_the_keyboard_leaves_the_editor_forwards_and_backwards(studio: Studio) -> None:
+    field = studio.open("Code").get_by_label("code", exact=True)
+    expect(field).to_have_value(re.compile("increment"))
+    for keys in ("Tab", "Shift+Tab"):
+        field.focus()
+        field.press("Escape")
+        field.press(keys)
+        expect(field).not_to_be_focused()
+    expect(field).to_have_value(MAIN)
+
+
+def test_what_is_typed_stays_when_another_file_is_looked_at_and_can_be_undone(studio: Studio) -> None:
+    panel = studio.open("Code")
+    field = panel.get_by_label("code", exact=True)
+    expect(field).to_have_value(MAIN)
+    field.press("Control+Home")
+    field.press("#")
+    panel.get_by_label("file").select_option("index.html")
+    expect(field).to_have_value(re.compile("DOCTYPE"))
+    expect(panel.get_by_role("button", name="Save")).to_be_disabled()
+    panel.get_by_label("file").select_option("main.py")
+    expect(field).to_have_value("#" + MAIN)
+    field.press("a")
+    studio.open("State")
+    studio.open("Code")
+    field.press("Control+z")
+    expect(field).to_have_value("#" + MAIN)
 
 
 def test_an_app_that_cannot_be_imported_is_told_with_the_line(studio: Studio) -> None:
@@ -340,10 +454,40 @@ def test_pointing_at_an_element_does_not_click_it(studio: Studio) -> None:
     expect(studio.frame.locator("#shown")).to_have_text("0")
 
 
-def test_what_is_wrong_with_the_pages_events_is_said_with_the_cure(studio: Studio) -> None:
-    side = studio.open("Page").locator(".side")
-    expect(side).to_contain_text("wf-click names nobody, which is no handler; write def nobody(state)")
-    expect(side).to_contain_text("has no id")
+def test_a_disabled_element_is_pointed_at_too(studio: Studio) -> None:
+    studio.open("Page")
+    expect(studio.frame.locator("#shown")).to_have_text("0")
+    studio.page.click("text=Select an element")
+    studio.frame.locator("button[disabled]").click(force=True)
+    expect(studio.page.locator(".side > h2")).to_have_text("<button> in line 9")
+
+
+def test_what_is_wrong_with_the_page_is_said_with_its_element_and_mended_by_a_click(studio: Studio) -> None:
+    faults = studio.open("Page").locator(".faults li")
+    expect(faults.filter(has_text="wf-click names nobody, which is no handler; write def nobody(")).to_be_visible()
+    missing = faults.filter(has_text="shows countr, which the state doesn't have; write counter")
+    expect(missing).to_be_visible()
+    expect(missing).not_to_contain_text("data-mh-at")
+    missing.get_by_role("button", name="<i> in line 9").click()
+    expect(studio.page.locator(".side > h2")).to_have_text("<i> in line 9")
+    studio.page.click("text=all elements")
+    faults.get_by_role("button", name='Write id="nobody"').click()
+    expect(studio.frame.locator("p#nobody")).to_be_visible()
+    expect(faults.filter(has_text="has no id")).to_have_count(0)
+    assert (studio.app / "index.html").read_bytes() == INDEX.replace(b'"nobody">', b'"nobody" id="nobody">')
+    faults.get_by_role("button", name="Append def nobody to main.py").click()
+    expect(studio.page.get_by_label("code", exact=True)).to_be_focused()
+    assert "def nobody(state, payload, context):" in (studio.app / "main.py").read_text()
+
+
+def test_where_the_frame_has_gone_elsewhere_reload_brings_the_page_back(studio: Studio) -> None:
+    studio.open("Page")
+    expect(studio.frame.locator("#shown")).to_have_text("0")
+    for address in ("/static/nothing", "http://127.0.0.1:1/"):
+        studio.page.evaluate("(url) => (document.querySelector('iframe').contentWindow.location = url)", address)
+        expect(studio.page.locator("#panel-Page > [role=alert]")).to_contain_text("Reload brings index.html back")
+        studio.page.get_by_role("button", name="Reload").click()
+        expect(studio.frame.locator("#shown")).to_have_text("0")
 
 
 def test_stub_code_is_shown_and_appended_and_linked(studio: Studio) -> None:
@@ -415,6 +559,19 @@ def test_on_a_phone_every_tab_fits_and_follows_the_colour_scheme(studio: Studio)
 
 
 # --- who may use it ---
+
+
+def test_the_handlers_that_the_studio_acts_by_are_fired_by_no_page(studio: Studio) -> None:
+    ended = studio.page.evaluate(
+        """async () => {
+          const { connect } = await import("/_mh/client.mjs");
+          const payload = { room: null, path: ["counter"], value: 99, remove: false };
+          const client = connect({ session: "shared" });
+          return Promise.all(["_edit_state", "_reset_state"].map((name) => client.fire(name, payload)));
+        }"""
+    )
+    assert [one["error"]["code"] for one in ended] == ["unknown_handler"] * 2
+    expect(studio.state("counter")).to_have_text("0")
 
 
 def test_a_page_of_another_site_in_the_same_browser_neither_reads_nor_writes(studio: Studio) -> None:

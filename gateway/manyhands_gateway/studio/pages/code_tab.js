@@ -25,8 +25,8 @@ export function codeTab(shared) {
   const files = new Map();
   /** @type {OpenFile | null} */
   let shownFile = null;
-  /** The file that is to be shown at a line, while it is read: nothing else is shown instead. */
-  let opening = "";
+  /** The file that was chosen last, shown once it is read. */
+  let chosen = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let checking;
 
@@ -35,7 +35,7 @@ export function codeTab(shared) {
     const all = [...new Set([...found, ...[...files.values()].filter(({ isDirty }) => isDirty).map(({ name }) => name)])];
     names.replaceChildren(...all.map((name) => make("option", { value: name })));
     mark();
-    if (shownFile) names.value = shownFile.name;
+    names.value = chosen;
     return main;
   }
 
@@ -48,19 +48,19 @@ export function codeTab(shared) {
   /** @param {string} wanted */
   async function choose(wanted) {
     const file = files.get(wanted) ?? new OpenFile(wanted);
-    names.value = wanted;
+    names.value = chosen = wanted;
     complain(said);
     try {
       await load(file);
     } catch (error) {
       complain(said, error);
       if (!file.isDirty) files.delete(wanted);
-      if (shownFile && names.value === wanted) names.value = shownFile.name;
+      if (chosen === wanted) names.value = chosen = shownFile?.name ?? "";
       return;
     }
     files.set(wanted, file);
     // Another one may have been chosen while this one was read.
-    if (names.value === wanted) show(file);
+    if (chosen === wanted) show(file);
   }
 
   /** Read a file, and say what somebody else has made of it. @param {OpenFile} file */
@@ -95,6 +95,7 @@ export function codeTab(shared) {
     if (!isGone) return show(shownFile);
     files.delete(shownFile.name);
     shownFile = null;
+    chosen = "";
     refresh();
   }
 
@@ -151,9 +152,7 @@ export function codeTab(shared) {
 
   /** @param {string} name @param {number} line */
   async function openFile(name, line) {
-    opening = name;
     await choose(name);
-    opening = "";
     if (shownFile?.name === name) editor.goTo(line);
   }
 
@@ -161,9 +160,11 @@ export function codeTab(shared) {
   async function refresh() {
     try {
       const main = await list();
-      if (!shownFile) return void (opening || await choose(main));
-      await load(shownFile);
-      show(shownFile);
+      if (!chosen) return await choose(main);
+      const file = shownFile;
+      if (!file) return;
+      await load(file);
+      if (file === shownFile) show(file);
     } catch (error) {
       complain(said, error);
     }
