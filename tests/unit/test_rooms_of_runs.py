@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pytest
 
-from manyhands import keys
+from manyhands import codec, fields, keys
 from manyhands.branches import Defaults
 from manyhands.errors import StoreRefused
 from manyhands.known_fields import KnownFields
@@ -126,11 +126,24 @@ class Worker:
     def holder(self) -> str:
         return self.store.rooms._holdings[ROOM].token
 
+    def read_beside(self) -> dict[str, Any]:
+        """Read what is stored, whoever has the room."""
+        found = self.store.rooms.snapshot(ROOM, None).fields
+        return {name: codec.decode(value) for name, value in fields.build_tree({}, found or {}).items()}
+
     def read(self) -> dict[str, Any]:
         reader = self.begin("reader")
         read = SharedState(reader.room("r", None)).to_dict()
         assert reader.settle(Ending.FINAL)
         return read
+
+
+def detach(rooms: RoomsOfRun, *, held_for: float) -> None:
+    """Detach a run that has had its rooms for so many seconds."""
+    for room in rooms.open:
+        room.since -= held_for
+    assert rooms.settle(Ending.DETACH)
+    rooms._run.phase = Phase.DETACHED
 
 
 @pytest.fixture
@@ -219,6 +232,38 @@ def test_a_room_that_comes_when_the_run_has_ended_is_given_up(worker: Worker) ->
     wait_until(lambda: worker.holder == "", 5, "a free room")
 
 
+def test_a_run_that_is_detached_when_it_has_just_got_a_room_keeps_it_for_a_turn(worker: Worker) -> None:
+    one, other = worker.begin("one"), worker.begin("other")
+    state = SharedState(one.room("r", {"n": 0, "seen": False}))
+    before, state["seen"] = state["n"], True
+    detach(one, held_for=0.0)
+    # What it had assigned is there, and nobody has written in between.
+    assert (worker.holder, worker.read_beside()) == ("token of one", {"n": 0, "seen": True})
+    state["n"] = before + 1
+    assert one.settle(Ending.FINAL)
+    SharedState(other.room("r", None))["n"] += 1
+    assert other.settle(Ending.FINAL)
+    assert worker.read() == {"n": 2, "seen": True}
+
+
+def test_a_run_that_is_detached_with_a_room_that_it_has_had_for_long_gives_it_up(worker: Worker) -> None:
+    rooms = worker.begin("s")
+    SharedState(rooms.room("r", None))["n"] = 1
+    detach(rooms, held_for=0.15)
+    assert (worker.holder, worker.read()) == ("", {"n": 1})
+
+
+def test_a_detached_run_gives_up_a_room_that_it_has_had_for_a_turn(worker: Worker) -> None:
+    rooms = worker.begin("s")
+    SharedState(rooms.room("r", None))["n"] = 1
+    detach(rooms, held_for=0.0)
+    flush_rooms(worker.store, [rooms._run])
+    assert worker.holder == "token of s"
+    rooms.open[0].since -= 0.2
+    flush_rooms(worker.store, [rooms._run])
+    assert worker.holder == ""
+
+
 def test_defaults_that_can_not_be_assigned_leave_the_room_to_others(worker: Worker) -> None:
     rooms = worker.begin("s")
     with pytest.raises(TypeError):
@@ -232,8 +277,7 @@ def test_a_large_value_that_redis_refuses_holds_up_no_other_runs_updates(
     rooms = [worker.begin("s"), worker.begin("other")]
     for one, name in zip(rooms, "br", strict=True):
         one.room(name, None).node()
-        assert one.settle(Ending.DETACH)
-        one._run.phase = Phase.DETACHED
+        detach(one, held_for=1.0)
     SharedState(rooms[0].room("b", None))["x"] = "x" * 100_000
     SharedState(rooms[1].room("r", None))["x"] = 1
 

@@ -86,7 +86,9 @@ class RoomsOfRun:
         unanswered = [(room, room.unanswered) for room in self.open if room.unanswered is not None]
         if not self._deliver(unanswered):
             return False
-        prepared = [(room, commit) for room in self.open if (commit := room.prepare(ending)) is not None]
+        # One that the run has only just got, since it has waited in line, it keeps: what it reads there it is to write.
+        longest = self._parts.settings.turn_limit / 2
+        prepared = [(room, commit) for room in self.open if (commit := room.prepare(ending, longest)) is not None]
         self.closed = self.closed or ending in (Ending.FINAL, Ending.RETURN)
         return self._deliver(prepared)
 

@@ -214,11 +214,14 @@ class RoomOfRun:
             return False
         return self.root.pending() or self.unanswered is not None or self._is_overdue(longest)
 
-    def prepare(self, ending: Ending) -> RoomCommit | None:
-        """Take what was assigned as a commit; None where it would say nothing."""
+    def prepare(self, ending: Ending, longest: float = 0.0) -> RoomCommit | None:
+        """Take what was assigned as a commit; None where it would say nothing.
+
+        `longest`: seconds for which a room is not given up that the run has not had for so long, unless the run ends.
+        """
         if self.unanswered is not None:
             return self.unanswered
-        if ending is Ending.DETACH and not self.is_held:
+        if ending is Ending.DETACH and not (self.is_held and self._is_overdue(longest)):
             ending = Ending.PARTIAL
         changes = self._changes(goes_on=ending in (Ending.PARTIAL, Ending.DETACH))
         if ending is Ending.PARTIAL and not changes.ops:
