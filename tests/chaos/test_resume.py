@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from manyhands.store import limits
 from support.fleet import Fleet
 from support.redis_server import RedisServer
 
 FleetOf = Callable[..., Fleet]
+
+
+@pytest.fixture(scope="module")
+def fleet(module_fleet_of: FleetOf) -> Fleet:
+    """Two gateways and two workers that the tests share; each has a session of its own."""
+    return module_fleet_of(gateways=2, workers=2)
 
 
 def kill_pubsub(redis_server: RedisServer) -> None:
@@ -37,8 +45,7 @@ def test_updates_that_pubsub_dropped_are_found(fleet_of: FleetOf, tmp_path: Path
         server.kill()
 
 
-def test_a_reconnecting_browser_gets_exactly_what_it_missed_from_any_gateway(fleet_of: FleetOf) -> None:
-    fleet = fleet_of(gateways=2, workers=1)
+def test_a_reconnecting_browser_gets_exactly_what_it_missed_from_any_gateway(fleet: Fleet) -> None:
     away = fleet.tab(0)
     there = fleet.tab(1, token=away.token)
     for round_ in range(6):
@@ -52,9 +59,8 @@ def test_a_reconnecting_browser_gets_exactly_what_it_missed_from_any_gateway(fle
     assert [update["seq"] for update in away.updates] == list(range(1, 31))
 
 
-def test_nothing_slips_in_between_while_updates_flow(fleet_of: FleetOf) -> None:
+def test_nothing_slips_in_between_while_updates_flow(fleet: Fleet) -> None:
     """A browser joins again and again while others write: no gap, nothing twice (the tab itself checks both)."""
-    fleet = fleet_of(gateways=2, workers=2)
     writer = fleet.tab(0)
     away = fleet.tab(1, token=writer.token)
     numbers: list[int] = []
@@ -70,8 +76,7 @@ def test_nothing_slips_in_between_while_updates_flow(fleet_of: FleetOf) -> None:
     assert [update["seq"] for update in away.updates] == list(range(1, 301))
 
 
-def test_a_browser_that_missed_more_than_is_kept_gets_the_whole_state(fleet_of: FleetOf) -> None:
-    fleet = fleet_of(gateways=1, workers=1)
+def test_a_browser_that_missed_more_than_is_kept_gets_the_whole_state(fleet: Fleet) -> None:
     away = fleet.tab()
     there = fleet.tab(token=away.token)
     away.drop()
@@ -85,8 +90,7 @@ def test_a_browser_that_missed_more_than_is_kept_gets_the_whole_state(fleet_of: 
     assert away.state == there.state
 
 
-def test_a_session_rolled_back_gives_its_browsers_the_whole_state(fleet_of: FleetOf) -> None:
-    fleet = fleet_of(gateways=1, workers=1)
+def test_a_session_rolled_back_gives_its_browsers_the_whole_state(fleet: Fleet) -> None:
     tab = fleet.tab()
     tab.call("increment")
     tab.drop()
