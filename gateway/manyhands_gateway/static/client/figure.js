@@ -11,8 +11,11 @@ import { drawPlotly, drawVega } from "./libraries.js";
 /** Draws, or draws anew. @typedef {(host: any, figure: any) => Promise<Drawn>} Draw */
 
 /** Without weight, so that any rule of the page's own wins. */
-const UNDRAWN_STYLE = ":where(.mh-undrawn) { margin: 0; padding: 0.75rem; border: 1px dashed; overflow-wrap: anywhere; }";
-/** The rules for what can't be drawn, once there is something. @type {CSSStyleSheet | null} */
+const FIGURE_STYLE = `
+:where([wf-figure]) { overflow-x: auto; }
+:where(.mh-undrawn) { margin: 0; padding: 0.75rem; border: 1px dashed; overflow-wrap: anywhere; }
+`;
+/** The rules, once they are needed. @type {CSSStyleSheet | null} */
 let sheet = null;
 
 /** By kind: whether its library is there, which scripts bring it, and what has it draw. @type {{[kind: string]: [() => boolean, string[], Draw]}} */
@@ -41,6 +44,10 @@ class FigurePicture {
 
   /** @param {any} host */
   constructor(host) {
+    if (!sheet) {
+      document.adoptedStyleSheets.push((sheet = new CSSStyleSheet()));
+      sheet.replaceSync(FIGURE_STYLE);
+    }
     this.host = host;
     this.redraw = () => this.#draw();
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
@@ -100,6 +107,8 @@ class FigurePicture {
       return;
     }
     const [isThere, scripts, draw] = LIBRARIES[kind];
+    // What the page has asked for may still be on its way.
+    if (!isThere() && document.readyState !== "complete") return addEventListener("load", this.redraw, { once: true });
     if (!isThere()) {
       const tags = scripts.map((name) => `<script src="\u2026/${name}" defer></script>`);
       const cure = `Add to the page's head: ${tags.join(" ")}`;
@@ -122,10 +131,6 @@ class FigurePicture {
   /** @param {string} text */
   #say(text) {
     this.#clear();
-    if (!sheet) {
-      document.adoptedStyleSheets.push((sheet = new CSSStyleSheet()));
-      sheet.replaceSync(UNDRAWN_STYLE);
-    }
     this.host.append(Object.assign(document.createElement("p"), { className: "mh-undrawn", textContent: text }));
   }
 }

@@ -3,18 +3,21 @@
 import { isDict, read } from "./paths.js";
 
 /**
- * A table, or a page of one: the names and types of its columns, its rows, how many rows there are in all, and where it is
- * a page, which one and how it is sorted.
- * @typedef {{columns: string[], types: string[], rows: any[][], length: number, page?: number, pages: number, size: number, sort: string | null, descending: boolean}} Grid
+ * A table, or a page of one: the names of its columns, their types and how many characters or decimals of each value are
+ * shown, its rows, how many rows there are in all, and where it is a page, which one and how it is sorted.
+ * @typedef {{columns: string[], types: string[], shown: number[], rows: any[][], length: number, page?: number, pages: number, size: number, sort: string | null, descending: boolean}} Grid
  */
 
 /** What stands where there is no value. */
 const NOTHING = "\u2013";
-/** A moment as ISO 8601 writes it: the day, the time, its seconds, what comes after them. */
-const MOMENT = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?(?:\.\d+)?(Z|[+-]\d\d:\d\d)?$/;
-const MIDNIGHT = /T00:00(:00(\.0+)?)?(Z|[+-]\d\d:\d\d)?$/;
+/** A moment as ISO 8601 writes it: the day and the time, and its zone. */
+const MOMENT = /^(\d{4}-\d\d-\d\dT[\d:]{8})[.\d]*(Z|[+-][\d:]+)?$/;
+/** How much of the moments of a column is shown, where all of them end like this: days, days and minutes. @type {[RegExp, number][]} */
+const ROUND = [[/T00:00:00$/, 10], [/:00$/, 16], [/$/, 19]];
 /** Digits that a number is shown with: the last ones of a float are noise. */
 const DIGITS = 12;
+/** Decimals up to which all numbers of a column have as many. */
+const DECIMALS = 6;
 
 /** Give the table that a value is; null for what is none. @param {any} value @returns {Grid | null} */
 export function gridOf(value) {
@@ -24,30 +27,46 @@ export function gridOf(value) {
   }
   if (!isDict(value) || !Array.isArray(value.columns) || !Array.isArray(value.rows)) return null;
   const { columns, rows, length = rows.length, pages = 1, size = rows.length, sort = null, descending = false } = value;
-  const types = columns.map((/** @type {string} */ _, /** @type {number} */ i) => typeOf(value.types?.[i], rows, i));
-  return { columns, types, rows, length, page: value.page, pages, size, sort, descending };
+  const held = columns.map((/** @type {string} */ _, /** @type {number} */ i) => rows.map((row) => row[i]).filter((one) => !isNothing(one)));
+  const types = held.map((/** @type {any[]} */ values, /** @type {number} */ i) => value.types?.[i] ?? typeOf(values));
+  const shown = held.map((/** @type {any[]} */ values, /** @type {number} */ i) => shownOf(values, types[i]));
+  return { columns, types, shown, rows, length, page: value.page, pages, size, sort, descending };
 }
 
-/** Give a column's type, which the rows tell where nobody else does. @param {string | undefined} type @param {any[][]} rows @param {number} i */
-function typeOf(type, rows, i) {
-  const held = rows.map((row) => row[i]).filter((one) => !isNothing(one));
-  if (held.length && (type ?? "date") === "date" && held.every((one) => MOMENT.test(one))) {
-    return held.every((one) => MIDNIGHT.test(one)) ? "day" : "date";
-  }
-  return type ?? (held.length && held.every((one) => typeof one === "number") ? "number" : "text");
+/** Tell a column's type by what it holds. @param {any[]} held */
+function typeOf(held) {
+  if (!held.length) return "text";
+  if (held.every((one) => typeof one === "number")) return "number";
+  return held.every((one) => MOMENT.test(one)) ? "date" : "text";
 }
+
+/** Tell how many characters of the moments, or decimals of the numbers, of a column are shown. @param {any[]} held @param {string} type */
+function shownOf(held, type) {
+  if (type === "date") {
+    const moments = held.map((one) => MOMENT.exec(one)?.[1] ?? "");
+    return /** @type {[RegExp, number]} */ (ROUND.find(([end]) => moments.every((one) => end.test(one))))[1];
+  }
+  return Math.max(0, ...held.map((one) => /\.(\d+)$/.exec(plain(one))?.[1].length ?? 0));
+}
+
+/** Give a number without the noise of floats. @param {any} value */
+const plain = (value) => (typeof value === "number" ? String(Number(value.toPrecision(DIGITS))) : "");
 
 /** Tell whether a value is missing: None, NaN, NaT. @param {any} value */
 export const isNothing = (value) => value === null || value === undefined || Number.isNaN(value);
 
-/** Give the text of a cell. @param {any} value @param {string} type of its column */
-export function cellText(value, type) {
+/** Give the text of a cell. @param {any} value @param {string} type of its column @param {number} shown how much of it */
+export function cellText(value, type, shown) {
   if (isNothing(value)) return NOTHING;
-  if (typeof value === "number") return Number.isFinite(value) ? String(Number(value.toPrecision(DIGITS))) : value < 0 ? "-\u221e" : "\u221e";
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) return value < 0 ? "-\u221e" : "\u221e";
+    const text = plain(value);
+    return shown > DECIMALS || text.includes("e") ? text : value.toFixed(shown);
+  }
   if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
   if (typeof value === "object") return JSON.stringify(value);
-  const moment = (type === "date" || type === "day") && MOMENT.exec(value);
+  const moment = type === "date" && MOMENT.exec(value);
   if (!moment) return String(value);
-  const [, day, time, seconds = "", zone = ""] = moment;
-  return type === "day" ? day : `${day} ${time}${seconds === ":00" ? "" : seconds}${zone}`;
+  const [, at, zone = ""] = moment;
+  return at.slice(0, shown).replace("T", " ") + (shown > 10 ? zone : "");
 }

@@ -19,7 +19,7 @@ export async function drawPlotly(host, value) {
   if (colours && !template.layout?.paper_bgcolor && !layout.paper_bgcolor) {
     const { ink, line, none } = colours;
     const axis = { color: ink, gridcolor: line, linecolor: line, zerolinecolor: line };
-    const plain = { paper_bgcolor: none, plot_bgcolor: none, font: { color: ink }, xaxis: axis, yaxis: axis };
+    const plain = { paper_bgcolor: none, plot_bgcolor: none, font: { color: ink }, xaxis: axis, yaxis: axis, modebar: { bgcolor: none, color: line, activecolor: ink } };
     layout.template = { ...template, layout: { ...plain, ...template.layout } };
   }
   // As long as it stays the same, so does what the user has zoomed and hidden.

@@ -41,12 +41,12 @@ export class Pager {
       // The row at the top stays in sight.
       ask((asked) => ({ size, page: Math.floor((asked.page * asked.size) / size) }));
     });
-    this.label = element("label", "", "Rows per page ");
+    this.size.setAttribute("aria-label", "Rows per page");
+    this.label = element("label", "", "Per page ");
     this.label.append(this.size);
     // They are this table's own affair: whoever listens around it hears of what it asks for.
     for (const type of ["input", "change"]) this.element.addEventListener(type, (event) => event.stopPropagation());
-    const [first, previous, next, last] = this.#buttons.map(([button]) => button);
-    this.element.append(first, previous, this.rows, next, last, this.label);
+    this.element.append(...this.#buttons.map(([button]) => button), this.rows, this.label);
   }
 
   /** @param {Grid | null} grid @param {boolean} asks whether there is somebody to ask for other pages */

@@ -116,7 +116,7 @@ class TablePicture {
 
   /** @param {Grid | null} grid */
   #showBody(grid) {
-    const { columns = [], types = [], rows = [] } = grid ?? {};
+    const { columns = [], types = [], shown: widths = [], rows = [] } = grid ?? {};
     const key = columns.indexOf(this.host.getAttribute("wf-key") ?? "");
     /** @type {Map<string, HTMLTableRowElement>} */
     const shown = new Map();
@@ -127,7 +127,7 @@ class TablePicture {
       const row = this.#rows.get(name) ?? document.createElement("tr");
       this.#rows.delete(name);
       shown.set(name, row);
-      fill(row, values, types);
+      fill(row, values, types, widths);
       if (this.body.rows[place] !== row) this.body.insertBefore(row, this.body.rows[place] ?? null);
     });
     for (const row of this.#rows.values()) row.remove();
@@ -147,14 +147,14 @@ class TablePicture {
 }
 
 /** @param {string} type of a column */
-const classOf = (type) => (type === "number" || type === "date" || type === "day" ? `mh-${type}` : "");
+const classOf = (type) => (type === "number" || type === "date" ? `mh-${type}` : "");
 
-/** Write a row, and of it only what has changed. @param {HTMLTableRowElement} row @param {any[]} values @param {string[]} types */
-function fill(row, values, types) {
+/** Write a row, and of it only what has changed. @param {HTMLTableRowElement} row @param {any[]} values @param {string[]} types @param {number[]} widths */
+function fill(row, values, types, widths) {
   while (row.cells.length > types.length) row.deleteCell(-1);
   types.forEach((type, i) => {
     const cell = row.cells[i] ?? row.insertCell();
-    const text = cellText(values[i], type);
+    const text = cellText(values[i], type, widths[i]);
     if (cell.textContent !== text) cell.textContent = text;
     const name = isNothing(values[i]) ? `${classOf(type)} mh-nothing` : classOf(type);
     if (cell.className !== name) cell.className = name;

@@ -10,7 +10,7 @@ const TABLE_STYLE = `
   max-width: 28rem; padding: 0.375rem 0.75rem; border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent);
   text-align: start; vertical-align: top; overflow-wrap: break-word;
 }
-:where(.mh-table th, .mh-number, .mh-date, .mh-day) { white-space: nowrap; }
+:where(.mh-table th, .mh-number, .mh-date) { white-space: nowrap; }
 :where(.mh-table .mh-number) { text-align: end; }
 :where(.mh-nothing) { opacity: 0.7; }
 :where(.mh-table th button) {
