@@ -3,7 +3,6 @@
 It needs what is in requirements.txt, and no network: the rides are made up, and plotly.js is in plotly's package.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -147,8 +146,8 @@ def _bring_plotly():
         # Under another name first: several workers may begin at the same time, and a browser may ask meanwhile.
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
             file.write(source.read_bytes())
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, target)
+        Path(file.name).chmod(0o644)
+        Path(file.name).replace(target)
     except OSError as error:
         print(f"There will be no plot: plotly.js can't be copied ({error}). Copy {source} to {target}.")
 
