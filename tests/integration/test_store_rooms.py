@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import string
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -228,19 +229,26 @@ def test_an_event_that_was_given_back_may_write_again(kit: Kit) -> None:
     assert not taken.is_repeat
 
 
-def test_only_so_many_events_are_remembered(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "ROOM_EVENTS", 2)
-    monkeypatch.setattr("manyhands.store.redis_rooms.BOUNDS", (512, 2**20, 512, 2))
-    for token in ("a", "b", "c"):
+@pytest.mark.parametrize(
+    ("least", "seconds", "remembered"), [(2, 0, "bc"), (2, 60, "abc"), (1, 60, "cdefghijkl"), (3, 0, "abc")]
+)
+def test_so_many_events_are_remembered_and_more_while_they_are_young(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, least: int, seconds: int, remembered: str
+) -> None:
+    monkeypatch.setattr(limits, "ROOM_EVENTS", least)
+    monkeypatch.setattr(limits, "ROOM_EVENTS_FOR", 1000 * seconds)
+    monkeypatch.setattr("manyhands.store.redis_rooms.BOUNDS", (512, 2**20, 512, least, 1000 * seconds))
+    tokens = string.ascii_lowercase[: string.ascii_lowercase.index(remembered[-1]) + 1]
+    for token in tokens:
         kit.take(token)
         kit.write(token, token)
     repeats = []
-    for token in ("a", "b", "c"):
-        taken = kit.take(f"{token} again".replace(" ", "-"), f"event of {token}")
+    for token in tokens:
+        taken = kit.take(f"{token}-again", f"event of {token}")
         assert isinstance(taken, RoomTaken)
-        repeats.append(taken.is_repeat)
+        repeats += token * taken.is_repeat
         kit.store.rooms.leave(RoomTake(ROOM, f"{token}-again", f"event of {token}"))
-    assert repeats == [False, True, True]
+    assert "".join(repeats) == remembered
 
 
 def test_a_detached_run_writes_beside_others_and_sees_what_they_write(kit: Kit) -> None:

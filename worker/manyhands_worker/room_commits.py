@@ -66,8 +66,9 @@ class RoomsOfRun:
 
     def interrupt(self) -> None:
         """Let the handler, where it waits for a room, find out that it is cancelled or lost."""
-        if any(room.is_waited_for for room in list(self._rooms.values())):
-            # Also of an async handler, whose task can't be cancelled while it holds up the event loop.
+        if self._run.stop_task is not None and any(room.is_waited_for for room in list(self._rooms.values())):
+            # Of an async handler the task can't be cancelled while it holds up the event loop. A plain one was told
+            # already, and is to be told once.
             self._run.root.cancel()
         self._parts.lines.wake(self._run.token)
 

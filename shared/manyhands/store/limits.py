@@ -39,8 +39,9 @@ COUNT_LIFE = 5000
 #: more are at work the count is an estimate, by some per cent.
 SAMPLED_SESSIONS = 4
 #: Events whose final commits a room remembers, so that none of them writes twice when its worker dies before the
-#: session's commit. They must outlast the time until such an event is run again: a lease and some seconds.
-ROOM_EVENTS = 10_000
+#: session's commit. They must outlast the time until such an event is run again, a lease and some seconds: so in a room
+#: that is busier, up to ten times as many, for so many milliseconds.
+ROOM_EVENTS, ROOM_EVENTS_FOR = 10_000, 120_000
 #: Fields, and bytes of them and their values together, up to which a worker is told of the whole state with each turn.
 #: The scripts have numbers of their own for the same.
 WHOLE_FIELDS = 128

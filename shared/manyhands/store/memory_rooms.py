@@ -31,8 +31,8 @@ class Holding:
     line: list[RoomTake] = field(default_factory=list)
     #: Runs that go on beside others, and until when.
     beside: dict[str, int] = field(default_factory=dict)
-    #: Events whose final commits are in, the oldest first.
-    ended: dict[str, None] = field(default_factory=dict)
+    #: Events whose final commits are in, and since when, in ms; the oldest first.
+    ended: dict[str, int] = field(default_factory=dict)
     #: Token to the number of its last commit, and the answer.
     answers: dict[str, tuple[int, RoomCommitted]] = field(default_factory=dict)
 
@@ -165,6 +165,16 @@ class MemoryRooms:
         self._end(holding, commit, has_room=has_room)
         return answer
 
+    def _remember(self, ended: dict[str, int], event: str) -> None:
+        now = self._store._now()
+        ended.pop(event, None)
+        ended[event] = now
+        while (count := len(ended)) > limits.ROOM_EVENTS:
+            oldest, since = next(iter(ended.items()))
+            if since > now - limits.ROOM_EVENTS_FOR and count <= 10 * limits.ROOM_EVENTS:
+                break
+            del ended[oldest]
+
     def _write(self, holding: Holding, commit: RoomCommit) -> None:
         record = holding.record
         if not commit.ops:
@@ -187,8 +197,6 @@ class MemoryRooms:
         elif commit.ending in (Ending.FINAL, Ending.RETURN):
             self._forget(holding, commit.token)
         if commit.ending is Ending.FINAL and commit.event:
-            holding.ended[commit.event] = None
-            while len(holding.ended) > limits.ROOM_EVENTS:
-                del holding.ended[next(iter(holding.ended))]
+            self._remember(holding.ended, commit.event)
         if has_room and commit.ending is not Ending.PARTIAL:
             self._pass_on(holding)

@@ -15,7 +15,7 @@ from manyhands.store.scripts_loader import Script, load_script
 Pipeline = Callable[[Iterable[tuple[Script, str, Sequence[Any]]]], list[Any]]
 
 #: The arguments of room_commit.lua that are always the same.
-BOUNDS = (limits.LOG_ENTRIES, limits.LOG_BYTES, limits.TOUCHED_PATHS, limits.ROOM_EVENTS)
+BOUNDS = (limits.LOG_ENTRIES, limits.LOG_BYTES, limits.TOUCHED_PATHS, limits.ROOM_EVENTS, limits.ROOM_EVENTS_FOR)
 
 
 class RedisRooms:

@@ -3,12 +3,13 @@
 -- KEYS: see _session.lua and _rooms.lua
 -- ARGV: 4 token, 5 k, 6 ending (partial, detach, final, return), 7 and 8 the update around its seq ('' and '': none),
 --       9 channel, 10 event to remember, or '', 11 entries and 12 bytes of the log, 13 paths remembered for runs that go
---       on beside others, 14 events remembered, then per op: kind, field, value (see fields.py)
+--       on beside others, 14 events remembered at least, 15 ms for which up to ten times as many are, then per op: kind,
+--       field, value (see fields.py)
 -- Returns {seq or 0, version}, {'lost'} when the run was given up, or {'missing', digest, ...} where it refers to large
 --   values that are not here; then it has written nothing
 -- With: _updates _fields _large _writes _rooms
 
-local FIRST_OP = 15
+local FIRST_OP = 16
 local token, k, ending, event = ARGV[4], ARGV[5], ARGV[6], ARGV[10]
 local meta = call('HMGET', META, 'run', 'ver', 'seq', 'logged', 'renew', 'bytes', 'many')
 if not meta[2] then return {'lost'} end
@@ -57,7 +58,13 @@ elseif ending == 'final' or ending == 'return' then
 end
 if ending == 'final' and event ~= '' then
   call('ZADD', ENDED, whole(NOW), event)
-  call('ZREMRANGEBYRANK', ENDED, 0, -tonumber(ARGV[14]) - 1)
+  local count, kept = call('ZCARD', ENDED), tonumber(ARGV[14])
+  if count > kept then
+    -- Where many are written in a short time, none is forgotten that may still be run again.
+    local old = call('ZCOUNT', ENDED, '-inf', whole(NOW - tonumber(ARGV[15])))
+    local over = math.max(math.min(count - kept, old), count - 10 * kept)
+    if over > 0 then call('ZREMRANGEBYRANK', ENDED, 0, over - 1) end
+  end
   mortal(ENDED)
 end
 if has_room and ending ~= 'partial' then pass_on('') end
