@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import celery.worker.state
@@ -84,15 +85,24 @@ def _make_step(parts: Parts) -> type[Any]:
         def start(self, parent: Any) -> None:
             parts.running.consuming(True)
             if is_redis(parts.settings):
-                qos = parent.task_consumer.channel.qos
-                may_consume = qos.can_consume
-                # As Celery does for `worker_disable_prefetch`.
-                qos.can_consume = lambda: may_consume() and not parts.burning.holds
+                leave_to_others(parent.task_consumer.channel, lambda: parts.burning.holds)
 
         def stop(self, parent: Any) -> None:
             parts.running.consuming(False)
 
     return Consuming
+
+
+def leave_to_others(channel: Any, holds: Callable[[], bool]) -> None:
+    """Let a channel of kombu's ask a Redis for no messages while `holds` says so.
+
+    The answer to what it has asked for before is read all the same. Redis hands a doorbell to whoever has asked first, and
+    left unread it would be nobody's until a reaper rings again.
+    """
+    may_consume = channel.qos.can_consume
+    # As Celery does for `worker_disable_prefetch`. Kombu looks before it asks, and again before it reads the answer;
+    # `_in_poll` is true between the two.
+    channel.qos.can_consume = lambda: may_consume() and (bool(channel._in_poll) or not holds())
 
 
 def stop_consuming(parts: Parts) -> None:
