@@ -96,8 +96,8 @@ def _make_step(parts: Parts) -> type[Any]:
 def leave_to_others(channel: Any, holds: Callable[[], bool]) -> None:
     """Let a channel of kombu's ask a Redis for no messages while `holds` says so.
 
-    The answer to what it has asked for before is read all the same. Redis hands a doorbell to whoever has asked first, and
-    left unread it would be nobody's until a reaper rings again.
+    The answer to what it has asked for before is read all the same. Redis hands a doorbell to whoever has asked first,
+    and left unread it would be nobody's until a reaper rings again.
     """
     may_consume = channel.qos.can_consume
     # As Celery does for `worker_disable_prefetch`. Kombu looks before it asks, and again before it reads the answer;
