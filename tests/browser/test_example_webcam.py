@@ -67,3 +67,11 @@ def test_who_has_no_camera_is_told_so(example: Example, context: BrowserContext)
     page = example.open(context)
     expect(page.get_by_role("alert").filter(has_text="There is no picture")).to_be_visible()
     expect(page.locator("#shutter")).to_be_hidden()
+
+
+def test_a_camera_that_is_taken_away_is_told_of(example: Example, context: BrowserContext) -> None:
+    page = example.open(context)
+    expect(page.locator("#camera")).to_have_attribute("data-mh-camera", "on")
+    # A camera that is pulled out ends its tracks so; no script can.
+    page.evaluate("camera.srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+    expect(page.get_by_role("alert").filter(has_text="There is no picture")).to_be_visible()

@@ -23,14 +23,26 @@ export function webcam(video, { client, stops }) {
   async function show() {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: true });
+      if (stopped) return leave();
+      for (const track of stream.getTracks()) track.onended = () => lack("the camera is gone");
+      Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
+      await video.play();
+      video.dataset.mhCamera = "on";
     } catch (error) {
-      video.dataset.mhCamera = "none";
-      return warn("no_camera", video, `gets no picture: ${error}; it needs https and the user's leave`);
+      if (!stopped) lack(`${error}; it needs https and the user's leave`);
     }
-    if (stopped) return stream.getTracks().forEach((track) => track.stop());
-    Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
-    await video.play();
-    video.dataset.mhCamera = "on";
+  }
+
+  /** @param {string} why */
+  function lack(why) {
+    leave();
+    stream = null;
+    warn("no_camera", video, `gets no picture: ${why}`);
+    video.dataset.mhCamera = "none";
+  }
+
+  function leave() {
+    stream?.getTracks().forEach((track) => track.stop());
   }
 
   const periodic = video.hasAttribute("wf-interval");
@@ -39,7 +51,7 @@ export function webcam(video, { client, stops }) {
   stops.push(() => {
     stopped = true;
     stop();
-    stream?.getTracks().forEach((track) => track.stop());
+    leave();
   });
   show();
 }
