@@ -23,7 +23,7 @@ def page(data: Example, visitor: Callable[..., BrowserContext]) -> Page:
     return data.open(visitor())
 
 
-def test_rides_are_filtered_plotted_sorted_paged_and_downloaded(page: Page) -> None:
+def test_rides_are_filtered_plotted_sorted_paged_and_downloaded_on_a_phone_too(page: Page) -> None:
     table, rows = page.get_by_role("table", name="Rides"), page.locator(".mh-rows")
     expect(rows).to_have_text("Rows 1–25 of 10,000")
     expect(page.locator(".plot .point path")).to_have_count(48, timeout=DRAWN)
@@ -46,8 +46,4 @@ def test_rides_are_filtered_plotted_sorted_paged_and_downloaded(page: Page) -> N
     lines = download.value.path().read_text().splitlines()
     expect(rows).to_contain_text(f" of {len(lines) - 1:,}")
     assert float(lines[-1].split(",")[4]) == float(longest.nth(4).inner_text())
-
-
-def test_the_page_fits_a_phone_and_its_table_scrolls_by_itself(page: Page) -> None:
-    expect(page.locator(".plot .point path")).to_have_count(48, timeout=DRAWN)
     assert_fits_a_phone(page)
