@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from support.examples import Example, assert_fits_a_phone
 
 #: Milliseconds within which plotly.js, of 5 MB, has come and drawn, on a busy machine.
-DRAWN = 30_000
+DRAWN = 60_000
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ APP = str(Path(__file__).parents[1] / "apps" / "pictures")
 #: Folders of npm's packages; what is not brought of them is an empty script.
 PLOTLY, VEGA = "plotly.js", "vega"
 #: Milliseconds within which a library of 5 MB has come and drawn, on a busy machine.
-DRAWN = 30_000
+DRAWN = 60_000
 
 Open = Callable[..., Page]
 
