@@ -196,6 +196,26 @@ def test_a_running_handler_is_cancelled_and_keeps_what_it_assigned(tab: Tab) -> 
     assert tab.state["async"] == "began"
 
 
+LEAVES = (
+    "import asyncio, sys\ninit = mh.init_state({'x': 0})\n"
+    "async def _leave(state):\n await asyncio.sleep(0)\n sys.exit('from a subscriber')\n"
+    "init.subscribe_mutation('x', _leave)\n"
+    "def subscriber(state): state['x'] = 1\n"
+    "async def task(state):\n child = asyncio.create_task(_interrupt())\n await asyncio.wait([child])\n"
+    " return type(child.exception()).__name__\n"
+    "async def _interrupt(): raise KeyboardInterrupt\n"
+)
+
+
+def test_async_handlers_go_on_when_a_task_of_one_of_them_wants_to_leave(tmp_path: Path) -> None:
+    with app_of(tmp_path, LEAVES) as app:
+        tab = app.open()
+        end = tab.fire("subscriber")
+        assert end.error is not None
+        assert (end.error.code, repr(end.exception)) == ("handler_failed", "SystemExit('from a subscriber')")
+        assert [tab.fire("task", check=True).result for _ in range(2)] == ["KeyboardInterrupt"] * 2
+
+
 def test_an_event_that_waits_is_cancelled_without_being_begun(tmp_path: Path) -> None:
     code = (
         "import threading\ngo = threading.Event()\ndef wait(): go.wait()\ndef tell(): go.set()\n"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable
+
+log = logging.getLogger("manyhands.turns")
 
 
 class EventLoop:
@@ -29,10 +32,21 @@ class EventLoop:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while self._is_thrown_out():
+            pass
         left = asyncio.all_tasks(self.loop)
         for task in left:
             task.cancel()
         self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+    def _is_thrown_out(self) -> bool:
+        """Run until `stop`; True where something else has ended it, and it must go on."""
+        try:
+            self.loop.run_forever()
+        except (SystemExit, KeyboardInterrupt) as error:
+            # asyncio lets these end the loop, whichever of its tasks raises them. It has told whoever awaits the task.
+            log.error("a task of the app's raised %s; the event loop goes on", type(error).__name__, exc_info=error)
+            return True
+        return False
