@@ -64,7 +64,7 @@ def imported(example: Path) -> set[str]:
 def test_an_example_says_what_it_needs_beside_manyhands(example: Path) -> None:
     listed = example / "requirements.txt"
     lines = listed.read_text("utf-8").splitlines() if listed.exists() else []
-    required = {Requirement(line).name for line in lines if not line.startswith("#")}
+    required = {Requirement(line).name for line in lines if line and not line.startswith("#")}
     distributions = packages_distributions()
     assert {distributions[name][0].lower() for name in imported(example)} <= required
     assert required or not listed.exists()
