@@ -22,13 +22,14 @@ const TABLE_STYLE = `
 :where(.mh-pager) { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem 0.5rem; padding: 0.5rem 0; }
 :where(.mh-pager[hidden], .mh-pager [hidden]) { display: none; }
 :where(.mh-pager button) {
-  min-width: 2.25rem; min-height: 2.25rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent);
+  min-width: 2rem; min-height: 2.25rem; border: 1px solid color-mix(in srgb, currentColor 30%, transparent);
   border-radius: 0.375rem; background: none; color: inherit; font: inherit; cursor: pointer;
 }
 :where(.mh-pager button[aria-disabled="true"]) { opacity: 0.4; cursor: default; }
 :where(.mh-pager select) { min-height: 2.25rem; font: inherit; }
 :where(.mh-pager label) { margin-inline-start: auto; }
-:where(.mh-rows) { padding: 0 0.25rem; font-variant-numeric: tabular-nums; }
+:where(.mh-rows) { font-variant-numeric: tabular-nums; }
+@media (max-width: 30rem) { :where(.mh-rows) { order: -1; flex-basis: 100%; } }
 :where([wf-table][wf-busy] tbody) { opacity: 0.6; transition: opacity 0s 0.2s; }
 `;
 
