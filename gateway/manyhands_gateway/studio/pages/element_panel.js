@@ -44,7 +44,7 @@ function eventRow(shared, event, stub, linked, names, link) {
   const choice = make("select", { "aria-label": `handler of ${event}`, onchange: () => link(event, choice.value) });
   choice.append(make("option", { value: "" }, "no handler"));
   for (const name of new Set(linked ? [...names, linked] : names)) {
-    choice.append(make("option", { value: name, selected: name === linked }, names.includes(name) ? name : `${name} (not a handler)`));
+    choice.append(make("option", { value: name, selected: name === linked }, names.includes(name) ? name : `${name}: unknown`));
   }
   const shown = make("div", { hidden: true }, make("pre", { class: "stub" }, stub.code), stubButtons(shared, event, stub.code, link));
   const icon = make("button", {
