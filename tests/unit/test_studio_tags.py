@@ -105,7 +105,8 @@ def test_a_page_is_marked_without_a_change_of_its_own_bytes() -> None:
 
 def test_the_probe_comes_before_the_first_script_where_there_is_no_head() -> None:
     assert mark(b"<!doctype html><script src=x></script>").startswith(b"<!doctype html>" + PROBE)
-    assert mark(b"nothing but text") == b"nothing but text" + PROBE
+    assert mark(b"nothing but text <a") == PROBE + b"nothing but text <a"
+    assert mark(b" <!DOCTYPE html>text") == b" <!DOCTYPE html>" + PROBE + b"text"
 
 
 class Reference(HTMLParser):

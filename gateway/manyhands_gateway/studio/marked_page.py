@@ -4,12 +4,16 @@ first.
 
 from __future__ import annotations
 
+import re
+
 from manyhands_gateway.studio.tags import Tag, start_tags
 
 #: What says where an element's tag begins, in bytes. No page has attributes of that name.
 MARK = "data-mh-at"
 #: Before the page's own scripts, since it stands between them and the network.
 PROBE = b'<script src="/_mh/studio/probe.js"></script>'
+#: What stands before everything else of a page, where there is one. In front of it nothing may stand.
+_DOCTYPE = re.compile(rb"^(?:\xef\xbb\xbf)?\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
 #: Tags that may stand before the head, or begin it.
 BEFORE_PROBE = frozenset({"html", "head"})
 
@@ -25,7 +29,8 @@ def mark(page: bytes) -> bytes:
         parts += (page[done : tag.name_end], b' %b="%d"' % (MARK.encode(), tag.begin))
         done = tag.name_end
     parts.append(page[done:])
-    return b"".join(parts) if probed else b"".join(parts) + PROBE
+    marked = b"".join(parts)
+    return marked if probed else _DOCTYPE.sub(lambda found: found.group() + PROBE, marked, count=1)
 
 
 def tag_at(page: bytes, offset: int) -> Tag | None:

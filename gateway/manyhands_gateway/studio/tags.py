@@ -17,7 +17,7 @@ RAW_TEXT = frozenset(
 )
 
 _SPACE = b" \t\n\r\f"
-_NAME = re.compile(rb"[^\s/>\x00]*")
+_NAME = re.compile(rb"[^ \t\n\r\f/>]*")
 _TAG_OPEN = re.compile(rb"<(?:!--|[!?]|/?[A-Za-z]|/)")
 _ATTRIBUTE = re.compile(rb"[ \t\n\r\f/]*(?P<name>=?[^ \t\n\r\f/>=]+)(?P<assigned>[ \t\n\r\f]*=[ \t\n\r\f]*)?")
 _UNQUOTED = re.compile(rb"[^ \t\n\r\f>]*")
@@ -80,7 +80,7 @@ def start_tags(page: bytes) -> Iterator[Tag]:
             templates += is_template
             if tag.name == "plaintext":
                 return
-            if tag.name.encode("latin-1") in RAW_TEXT:
+            if tag.name.encode() in RAW_TEXT:
                 at = _raw_text_end(page, tag)
 
 
@@ -133,11 +133,11 @@ def _read_tag(page: bytes, begin: int, *, closes: bool) -> Tag | None:
     end = _behind(page, b">", at)
     if end == len(page) and page[-1:] != b">":
         return None
-    return Tag(name_found.group().decode("latin-1").lower(), begin, end, name_found.end(), attributes)
+    return Tag(_name_of(name_found.group()), begin, end, name_found.end(), attributes)
 
 
 def _read_attribute(page: bytes, found: re.Match[bytes]) -> Attribute | None:
-    name, begin, end = found["name"].decode("latin-1").lower(), found.start("name"), found.end("name")
+    name, begin, end = _name_of(found["name"]), found.start("name"), found.end("name")
     if not found["assigned"]:
         return Attribute(name, "", begin, end)
     end = found.end()
@@ -154,6 +154,11 @@ def _read_attribute(page: bytes, found: re.Match[bytes]) -> Attribute | None:
     return Attribute(name, value.decode("utf-8", "replace"), begin, end)
 
 
+def _name_of(written: bytes) -> str:
+    # Of letters beyond ASCII browsers keep the case.
+    return written.lower().decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 def _comment_end(page: bytes, at: int) -> int:
     # <!--> and <!---> are whole comments.
     for short in (b">", b"->"):
@@ -165,7 +170,7 @@ def _comment_end(page: bytes, at: int) -> int:
 
 def _raw_text_end(page: bytes, tag: Tag) -> int:
     """Give where the text of an element ends, such as a script, in which `<` begins no tag."""
-    closing = re.compile(rb"</%b(?=[ \t\n\r\f/>])" % re.escape(tag.name.encode("latin-1")), re.IGNORECASE)
+    closing = re.compile(rb"</%b(?=[ \t\n\r\f/>])" % re.escape(tag.name.encode()), re.IGNORECASE)
     at = tag.end
     while found := closing.search(page, at):
         hidden = _hidden_until(page, tag, found.start()) if tag.name == "script" else None
