@@ -385,3 +385,114 @@ def test_a_checkbox_follows_the_state_also_while_it_has_the_focus_and_a_reset_fo
     page.fill("#n", "half")
     page.evaluate("document.activeElement.blur(), document.forms[0].reset()")
     expect(page.locator("#n")).to_have_value("Bob")
+
+
+def test_each_input_within_one_element_that_hears_of_changes_is_answered_for_itself(opened: Open) -> None:
+    page, gateway = opened(
+        '<fieldset id="f" wf-change="set"><input id="a" wf-value="a"><input id="b" wf-value="b"></fieldset>',
+        a="", b="",
+    )  # fmt: skip
+    page.fill("#a", "1")
+    page.fill("#a", "12")
+    page.fill("#b", "x")
+    first, second = gateway.take(page, "event"), gateway.take(page, "event")
+    assert [(one["payload"], one["context"]["target"]) for one in (first, second)] == [("1", "f"), ("x", "f")]
+    gateway.answer(first, 1, (["a"], "1"))
+    third = gateway.take(page, "event")
+    assert third["payload"] == "12", "what was typed first is not lost for what was typed beside it"
+    gateway.answer(second, 2, (["b"], "x"))
+    gateway.answer(third, 3, (["a"], "12"))
+    page.evaluate("document.activeElement.blur()")
+    gateway.update(4, (["a"], "A"), (["b"], "B"))
+    expect(page.locator("#a")).to_have_value("A")
+    expect(page.locator("#b")).to_have_value("B")
+
+
+def test_a_number_that_is_being_typed_is_not_written_anew(opened: Open) -> None:
+    page, gateway = opened('<input id="n" type="number" wf-model="n" wf-change="set">', n=None)
+    for seq, key in enumerate("1.05", 1):
+        page.locator("#n").press_sequentially(key)
+        event = gateway.take(page, "event")
+        gateway.answer(event, seq, (["n"], event["payload"]))
+        painted(page)
+    assert event["payload"] == 1.05
+    gateway.update(5, (["n"], 2.5))
+    expect(page.locator("#n")).to_have_value("2.5")
+
+
+def test_what_an_input_method_composes_is_left_alone(opened: Open) -> None:
+    page, gateway = opened(
+        '<input id="name" wf-model="name" wf-change="set" wf-keydown="key"><b wf-text="name"></b>', name=""
+    )
+    page.focus("#name")
+    session = page.context.new_cdp_session(page)
+    session.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
+    typed = gateway.take(page, "event")
+    assert typed["payload"] == "ni"
+    gateway.answer(typed, 1, (["name"], "NI"))
+    expect(page.locator("b")).to_have_text("NI")
+    painted(page)
+    expect(page.locator("#name")).to_have_value("ni")
+    page.evaluate("""document.getElementById('name').dispatchEvent(
+        new KeyboardEvent('keydown', {key: 'Enter', isComposing: true, bubbles: true}))""")
+    session.send("Input.insertText", {"text": "你"})
+    composed = gateway.take(page, "event")
+    assert (composed["handler"], composed["payload"]) == ("set", "你")
+    gateway.answer(composed, 2, (["name"], "你!"))
+    expect(page.locator("#name")).to_have_value("你!")
+
+
+def test_files_that_cannot_be_sent_are_said_and_leave_their_input_as_it_was(
+    opened: Open, context: BrowserContext
+) -> None:
+    page, gateway = opened('<input id="f" type="file" multiple wf-file-change="take">')
+    context.route("**/_mh/upload**", lambda route: route.fulfill(status=413, body="an upload has at most 9 bytes"))
+    files: list[Any] = [{"name": "large", "mimeType": "", "buffer": b"x" * 300_000}]
+    with page.expect_console_message(lambda message: "an upload has at most 9 bytes" in message.text):
+        page.set_input_files("#f", files)
+    expect(page.locator("#f[aria-busy]")).to_have_count(0)
+    page.set_input_files("#f", [{"name": "empty", "mimeType": "text/plain", "buffer": b""}])
+    event = gateway.take(page, "event")
+    assert event["payload"] == [{"name": "empty", "type": "text/plain", "data": {"$bytes": ""}}]
+
+
+def test_a_form_that_no_handler_takes_does_not_load_the_page_anew(opened: Open) -> None:
+    page, gateway = opened(
+        '<form><input id="draft" wf-model="draft" wf-change-finish="add"></form>'
+        '<form><button id="go" wf-click="go">x</button></form>'
+        '<dialog open><form method="dialog"><button id="ok" wf-click="ok">x</button></form></dialog>',
+        draft="",
+    )
+    page.evaluate("window.same = true")
+    page.fill("#draft", "x")
+    page.press("#draft", "Enter")
+    page.click("#go")
+    page.click("#ok")
+    assert [gateway.take(page, "event")["handler"] for _ in range(3)] == ["add", "go", "ok"]
+    expect(page.locator("dialog")).to_be_hidden()
+    assert page.evaluate("window.same")
+
+
+def test_fields_may_be_called_as_objects_call_things_themselves(opened: Open) -> None:
+    page, gateway = opened(
+        '<form id="f" wf-submit="save"><input type="checkbox" name="constructor" value="a" checked>'
+        '<input type="checkbox" name="constructor" value="b" checked><input type="radio" name="__proto__" value="p">'
+        '<button id="b">x</button></form>'
+    )
+    page.click("#b")
+    assert gateway.take(page, "event")["payload"] == {"constructor": ["a", "b"], "__proto__": None}
+
+
+def test_a_style_is_set_also_where_the_pages_policy_allows_none_in_attributes(
+    opened: Open, context: BrowserContext
+) -> None:
+    page, gateway = opened('<b id="x" wf-attr:style="style">x</b>', style="width: 50px")
+    page.evaluate("""() => {
+      const policy = document.createElement("meta");
+      Object.assign(policy, { httpEquiv: "Content-Security-Policy", content: "style-src 'self'" });
+      document.head.append(policy);
+    }""")
+    gateway.update(1, (["style"], "width: 60px"))
+    page.wait_for_function("document.getElementById('x').style.width === '60px'")
+    gateway.update(2, (["style"], None))
+    page.wait_for_function("!document.getElementById('x').hasAttribute('style')")

@@ -429,3 +429,39 @@ def test_the_page_hears_what_is_said_to_its_author(page: Page, gateway: Gateway)
     said = {code: (message, element) for code, message, element in page.evaluate("said") if element in ("nested", None)}
     assert said["no_path"][0].endswith("shows user.name, which the state doesn't have; write user.nome")
     assert said["bad_frame"] == ("no such thing", None)
+
+
+def test_a_connection_on_which_nothing_is_answered_is_given_up_for_another_one(page: Page, gateway: Gateway) -> None:
+    page.clock.install()
+    gateway.welcome(page, state={})
+    page.evaluate("void manyhands.fire('lost')")
+    first = gateway.take(page, "event")
+    page.clock.run_for(21_000)
+    gateway.welcome(page, n=0)
+    assert gateway.take(page, "event") == first
+    gateway.send(type="accepted", n=first["n"])
+    page.wait_for_function("manyhands.unsent === 0")
+    page.clock.run_for(60_000)
+    assert page.evaluate("manyhands.status") == "open", "an event may run for as long as it wants"
+
+
+def test_a_page_that_is_looked_at_again_finds_out_whether_its_connection_lives(page: Page, gateway: Gateway) -> None:
+    gateway.welcome(page, state={})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert gateway.take(page, "cancel")["n"] == 2**53 - 1
+
+
+def test_tabs_that_have_begun_two_sessions_at_once_meet_in_the_latest(
+    page: Page, gateway: Gateway, context: BrowserContext
+) -> None:
+    gateway.welcome(page, state={"counter": 1})
+    one, other = gateway.sockets[-1], context.new_page()
+    other.goto(f"{ORIGIN}/")
+    gateway.take(other, "hello")
+    other.evaluate("localStorage.removeItem('manyhands.session')")
+    page.wait_for_timeout(0)
+    gateway.send(type="welcome", session="token-2", resumed=False, seq=0, n=0, state={"counter": 2})
+    assert one is not gateway.sockets[-1]
+    hello = gateway.welcome(page, session="token-2", seq=0, state={"counter": 2})
+    assert hello["session"] == "token-2"
+    assert state(page) == {"counter": 2}

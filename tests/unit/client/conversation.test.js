@@ -23,6 +23,7 @@ beforeEach(() => {
     isWelcomed: false,
     welcomed() { this.isWelcomed = true; },
     proved() {},
+    expect() {},
     resume() { sent.push("resume"); },
     send(envelope) { sent.push(JSON.parse(JSON.stringify(envelope))); },
   };

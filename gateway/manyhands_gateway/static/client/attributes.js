@@ -37,7 +37,9 @@ export const WRITERS = {
         element.removeAttribute(name);
         return void advise("unsafe_attribute", element, name, true);
       }
-      if (element.getAttribute(name) !== now) element.setAttribute(name, now);
+      // The page's policy may refuse the attribute, but not what a script does.
+      if (name === "style") element.style.cssText = now;
+      else if (element.getAttribute(name) !== now) element.setAttribute(name, now);
     };
   },
 };

@@ -57,6 +57,8 @@ export class Client {
       this.#say("leaving");
       this.#talk.save();
     });
+    addEventListener("storage", () => this.#talk.follow());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#talk.probe());
     this.#talk.connection.begin(CODECS[protocol]());
   }
 

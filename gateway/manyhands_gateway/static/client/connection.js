@@ -5,7 +5,7 @@ import { Close } from "./wire.js";
 /** @typedef {import("./codec.js").Codec} Codec */
 /** @typedef {"connecting" | "open" | "closed"} Status */
 /**
- * @typedef {{opened: () => void, received: (envelope: any) => void, lost: (event: CloseEvent) => void,
+ * @typedef {{opened: () => void, received: (envelope: any) => void, lost: (event: {code: number}) => void,
  *   failed: (reason: string) => void}} Talk
  */
 
@@ -14,6 +14,11 @@ const FIRST_PAUSE = 0.25;
 const LONGEST_PAUSE = 10;
 /** Seconds after which a connection has proved that it works, so that the next pause is the first one again. */
 const SETTLED = 5;
+/**
+ * Seconds within which something comes once an answer is due. Where nothing does, the connection is dead, as after a
+ * sleep or a change of networks, though the browser may take many minutes to see it.
+ */
+const ANSWERED = 20;
 /**
  * How the reasons of a close 4000 begin that time mends: a tab that slept said its hello too late, or too much was
  * sent that the gateway refused. Any other is a fault that would be repeated for ever.
@@ -28,6 +33,8 @@ export class Connection {
   #since = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
+  /** Runs while an answer is due. @type {ReturnType<typeof setTimeout> | undefined} */
+  #due;
   /** Seconds that a `restart` asked to wait. @type {number | null} */
   restartDelay = null;
   closed = false;
@@ -55,8 +62,28 @@ export class Connection {
     const socket = (this.#socket = new WebSocket(this.url, name));
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket === this.#socket && this.talk.opened();
-    socket.onmessage = (message) => socket === this.#socket && this.talk.received(decode(message.data));
+    socket.onmessage = (message) => {
+      if (socket !== this.#socket) return;
+      this.#answered();
+      this.talk.received(decode(message.data));
+    };
     socket.onclose = (event) => socket === this.#socket && this.#lost(event);
+    this.expect();
+  }
+
+  /** Take note that an answer is due. */
+  expect() {
+    this.#due ??= setTimeout(() => {
+      const socket = this.#socket;
+      this.#socket = undefined;
+      socket?.close();
+      this.#lost({ code: 1006, reason: "" });
+    }, 1000 * ANSWERED);
+  }
+
+  #answered() {
+    clearTimeout(this.#due);
+    this.#due = undefined;
   }
 
   /** @param {object} envelope */
@@ -92,8 +119,9 @@ export class Connection {
     this.#socket?.close();
   }
 
-  /** @param {CloseEvent} event */
+  /** @param {{code: number, reason: string}} event */
   #lost(event) {
+    this.#answered();
     if (this.#since !== null && performance.now() - this.#since > 1000 * SETTLED) this.#pause = FIRST_PAUSE;
     this.#since = null;
     const passing = PASSING.some((reason) => event.reason.startsWith(reason));

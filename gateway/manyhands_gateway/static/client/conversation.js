@@ -14,6 +14,9 @@ import { Close, Failure, Rejection, Type } from "./wire.js";
 /** Seconds before what was put off is sent again, where the gateway does not say. */
 const RETRY = 1;
 
+/** Give what a token says of its session; behind it is a signature, which changes with the gateways' key. @param {string | null} token */
+const sessionOf = (token) => token?.split(".")[0] ?? null;
+
 export class Conversation {
   /** The token of the session this tab is in, or asked for. @type {string | null} */
   #token;
@@ -89,9 +92,20 @@ export class Conversation {
     this.say("status", "closed", reason);
   }
 
+  /** Find out whether the connection lives, which may have died unseen: a number that no event has is ignored. */
+  probe() {
+    if (this.connection.isWelcomed) this.connection.send({ type: Type.CANCEL, n: Number.MAX_SAFE_INTEGER });
+  }
+
+  /** Go where another tab has gone, where both have begun a session at once. */
+  follow() {
+    const stored = this.token.get();
+    if (stored && this.connection.isWelcomed && sessionOf(stored) !== sessionOf(this.#token)) this.connection.resume();
+  }
+
   #hello() {
     const stored = this.token.get();
-    if (stored !== this.#token) this.#forgetSession();
+    if (sessionOf(stored) !== sessionOf(this.#token)) this.#forgetSession();
     this.#token = stored;
     const { own: { seq }, seqs } = this.states;
     const known = stored ? { session: stored, ...(seq !== null && { seq }), ...(seqs && { shared: seqs }) } : {};
@@ -115,7 +129,7 @@ export class Conversation {
     this.#cancelling.clear();
   }
 
-  /** @param {CloseEvent} event */
+  /** @param {{code: number}} event */
   #lost({ code }) {
     clearTimeout(this.#holding);
     this.#holding = undefined;
@@ -195,6 +209,7 @@ export class Conversation {
     if (entry.firing) entry.firing.n = entry.n;
     try {
       this.connection.send({ type: Type.EVENT, ...Outbox.fields(entry) });
+      this.connection.expect();
     } catch (error) {
       this.outbox.take((one) => one === entry);
       this.drop(entry.handler, entry.firing, "bad_payload", String(error));

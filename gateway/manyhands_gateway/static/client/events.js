@@ -1,6 +1,7 @@
 // The events of a page, by the attributes that name their handlers. Names and payloads are those of Writer Framework.
 
 import { busy, fireFrom } from "./context.js";
+import { fail } from "./diagnostics.js";
 import { fields, valueOf } from "./fields.js";
 import { payloadsOf } from "./files.js";
 import { fieldsOf } from "./forms.js";
@@ -34,6 +35,20 @@ export function listen(client) {
     return fireFrom(client, element, kind, payload);
   }
 
+  /**
+   * Fire an event whose payload has to be read first, and show by its element how far that is, in per cent.
+   * @param {Element} element @param {string} kind @param {(progress: (done: number) => void) => Promise<any>} read
+   */
+  async function fireRead(element, kind, read) {
+    const reading = read((done) => element.setAttribute("wf-busy", String(Math.round(100 * done))));
+    busy(element, Promise.allSettled([reading]));
+    try {
+      return await fire(element, kind, await reading);
+    } catch (error) {
+      fail("bad_payload", String(error), element);
+    }
+  }
+
   /** @param {Event} event @param {string} kind @returns {any} the element around the event's own that has the attribute */
   const find = ({ target }, kind) => (target instanceof Element ? target.closest(`[wf-${kind}]`) : null);
 
@@ -45,7 +60,7 @@ export function listen(client) {
     const field = event.target instanceof Element && fields.get(event.target);
     if (field) field.change();
     const element = find(event, "change");
-    if (element) typing.change(element, "change", valueOf(event.target));
+    if (element) typing.change(/** @type {Element} */ (event.target), element, "change", valueOf(event.target));
   }
 
   /** @param {HTMLFormElement} form @returns {[any, string][]} its elements, and what the user has put in */
@@ -69,25 +84,34 @@ export function listen(client) {
     // Browsers tell of most changes by `input` first; scripts and autofill may not.
     if (!heard.delete(target)) changed(event);
     const finished = find(event, "change-finish");
-    if (finished) typing.change(finished, "change-finish", valueOf(target));
+    if (finished) typing.change(target, finished, "change-finish", valueOf(target));
     const chosen = target.files && find(event, "file-change");
-    if (chosen) fire(chosen, "file-change", await whileBusy(chosen, (sent) => payloadsOf(client, target.files, sent)));
+    if (chosen) fireRead(chosen, "file-change", (sent) => payloadsOf(client, target.files, sent));
     if (!finished && !find(event, "change") && !target.form?.hasAttribute("wf-submit")) fields.get(target)?.answered();
   });
   hear("submit", async (event) => {
     const form = find(event, "submit");
+    // A form of which nobody says where it goes would load the page anew.
+    if (form || !(event.target.hasAttribute("action") || event.target.method === "dialog")) event.preventDefault();
     if (!form) return;
-    event.preventDefault();
     const sent = filled(form);
-    await fire(form, "submit", await whileBusy(form, (done) => fieldsOf(client, form, event.submitter, done)));
-    settle(sent);
+    if (await fireRead(form, "submit", (done) => fieldsOf(client, form, event.submitter, done))) settle(sent);
   });
   hear("reset", ({ target }) => setTimeout(() => settle(filled(target))));
   hear("keydown", (event) => {
     const element = find(event, "keydown");
-    if (element) fire(element, "keydown", { key: event.key, ...held(event) });
+    // Enter, for one, chooses what an input method offers.
+    if (element && !event.isComposing) fire(element, "keydown", { key: event.key, ...held(event) });
   });
   hear("focusout", ({ target }) => fields.get(target)?.left());
+  for (const type of ["compositionstart", "compositionend"]) {
+    hear(type, ({ target }) => {
+      const field = fields.get(target);
+      if (!field) return;
+      field.composed = type === "compositionstart";
+      field.left();
+    });
+  }
   addEventListener("hashchange", () => {
     for (const element of document.querySelectorAll("[wf-hashchange]")) fire(element, "hashchange", route());
   });
@@ -98,12 +122,3 @@ export function listen(client) {
   };
 }
 
-/**
- * Show by an element that something is done for its event, and how far it is in per cent.
- * @template T @param {Element} element @param {(progress: (done: number) => void) => Promise<T>} act
- */
-function whileBusy(element, act) {
-  const doing = act((done) => element.setAttribute("wf-busy", String(Math.round(100 * done))));
-  busy(element, doing);
-  return doing;
-}

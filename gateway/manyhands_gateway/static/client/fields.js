@@ -25,7 +25,8 @@ function writeField(input, value) {
   else if (!now && input.localName === "progress") input.removeAttribute("value");
   else if (input.type === "select-multiple") {
     for (const option of input.options) option.selected = Array.isArray(value) && value.map(text).includes(option.value);
-  } else if (input.value !== now) input.value = now;
+    // Of a number, "1.0" says it already, too.
+  } else if (valueOf(input) !== value && input.value !== now) input.value = now;
 }
 
 /** The field of each input that shows a value. @type {WeakMap<Element, Field>} */
@@ -34,6 +35,8 @@ export const fields = new WeakMap();
 export class Field {
   /** What was typed and is not answered yet stays. */
   typed = false;
+  /** An input method is at it. */
+  composed = false;
   #skipped = false;
 
   /**
@@ -49,7 +52,7 @@ export class Field {
 
   /** Show what the state has, unless the user is at it. */
   refresh() {
-    const busy = this.typed || (!this.show && this.input.matches(HELD));
+    const busy = this.typed || this.composed || (!this.show && this.input.matches(HELD));
     this.#skipped = busy;
     if (!busy) writeField(this.input, this.read());
   }

@@ -2,7 +2,6 @@
 
 import { payloadsOf } from "./files.js";
 import { valueOf } from "./fields.js";
-import { put } from "./paths.js";
 
 /** @typedef {import("./wire.js").Dict} Dict */
 
@@ -13,16 +12,16 @@ import { put } from "./paths.js";
  */
 export async function fieldsOf(client, form, submitter, progress) {
   /** @type {Dict} */
-  const found = {};
+  const found = Object.create(null);
   const elements = /** @type {any[]} */ (Array.from(form.elements)).filter((one) => one.name && !one.matches(":disabled"));
   for (const element of elements) {
     const { name, type } = element;
-    if (type === "radio") put(found, name, element.checked ? element.value : found[name] ?? null);
-    else if (type === "file") put(found, name, await payloadsOf(client, element.files, progress));
+    if (type === "radio") found[name] = element.checked ? element.value : found[name] ?? null;
+    else if (type === "file") found[name] = await payloadsOf(client, element.files, progress);
     else if (type === "checkbox" && elements.filter((one) => one.name === name).length > 1) {
-      put(found, name, [...(found[name] ?? []), ...(element.checked ? [element.value] : [])]);
+      found[name] = [...(found[name] ?? []), ...(element.checked ? [element.value] : [])];
     } else if (element === submitter || !["button", "submit", "reset", "image", "fieldset", "output"].includes(type)) {
-      put(found, name, valueOf(element));
+      found[name] = valueOf(element);
     }
   }
   return found;

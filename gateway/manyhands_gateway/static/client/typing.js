@@ -4,7 +4,7 @@ import { fireFrom } from "./context.js";
 import { fields } from "./fields.js";
 
 /** @typedef {import("./client.js").Client} Client */
-/** @typedef {{element: Element, kind: string, fired: import("./fired.js").Fired | null, next: {payload: any} | null}} Line */
+/** `element` hears of what is put into `input`. @typedef {{input: Element, element: Element, kind: string, fired: import("./fired.js").Fired | null, next: {payload: any} | null}} Line */
 
 export class Typing {
   /** @type {Map<Element, Line[]>} */
@@ -17,12 +17,12 @@ export class Typing {
     client.on("leaving", () => this.flush());
   }
 
-  /** @param {Element} element @param {string} kind @param {any} payload */
-  change(element, kind, payload) {
-    const lines = this.#lines.get(element) ?? [];
-    this.#lines.set(element, lines);
+  /** @param {Element} input @param {Element} element @param {string} kind @param {any} payload */
+  change(input, element, kind, payload) {
+    const lines = this.#lines.get(input) ?? [];
+    this.#lines.set(input, lines);
     let line = lines.find((one) => one.kind === kind);
-    if (!line) lines.push((line = { element, kind, fired: null, next: null }));
+    if (!line) lines.push((line = { input, element, kind, fired: null, next: null }));
     if (!line.fired) this.#fire(line, payload);
     else if (!this.client.amend(line.fired, payload)) line.next = { payload };
   }
@@ -42,9 +42,10 @@ export class Typing {
     if (line.fired !== fired) return;
     line.fired = null;
     if (line.next) return this.#fire(line, /** @type {{payload: any}} */ (line.next).payload);
-    const lines = /** @type {Line[]} */ (this.#lines.get(line.element));
+    const lines = /** @type {Line[]} */ (this.#lines.get(line.input));
     if (lines.some((one) => one.fired)) return;
-    this.#lines.delete(line.element);
-    fields.get(line.element)?.answered();
+    this.#lines.delete(line.input);
+    // What is half typed in a form waits until that is sent.
+    if (!line.element.hasAttribute("wf-submit")) fields.get(line.input)?.answered();
   }
 }

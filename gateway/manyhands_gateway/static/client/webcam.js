@@ -2,7 +2,7 @@
 // `on`, or `none`, for the page's style. A part.
 
 import { fireFrom } from "./context.js";
-import { warn } from "./diagnostics.js";
+import { fail, warn } from "./diagnostics.js";
 import { payloadOf } from "./files.js";
 import { every } from "./ticks.js";
 
@@ -16,8 +16,12 @@ export function webcam(video, { client, stops }) {
     if (!stream || !video.videoWidth) return;
     const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
     canvas.getContext("2d")?.drawImage(video, 0, 0);
-    const picture = await canvas.convertToBlob();
-    if (!stopped) await fireFrom(client, video, "webcam", await payloadOf(client, picture));
+    try {
+      const payload = await payloadOf(client, await canvas.convertToBlob());
+      if (!stopped) await fireFrom(client, video, "webcam", payload);
+    } catch (error) {
+      fail("bad_payload", String(error), video);
+    }
   }
 
   async function show() {
