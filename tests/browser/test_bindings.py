@@ -486,13 +486,13 @@ def test_fields_may_be_called_as_objects_call_things_themselves(opened: Open) ->
 def test_a_style_is_set_also_where_the_pages_policy_allows_none_in_attributes(
     opened: Open, context: BrowserContext
 ) -> None:
-    page, gateway = opened('<b id="x" wf-attr:style="style">x</b>', style="width: 50px")
+    page, gateway = opened('<p id="x" wf-attr:style="style">x</p>', style="width: 50px")
     page.evaluate("""() => {
       const policy = document.createElement("meta");
       Object.assign(policy, { httpEquiv: "Content-Security-Policy", content: "style-src 'self'" });
       document.head.append(policy);
     }""")
     gateway.update(1, (["style"], "width: 60px"))
-    page.wait_for_function("document.getElementById('x').style.width === '60px'")
+    expect(page.locator("#x")).to_have_css("width", "60px")
     gateway.update(2, (["style"], None))
-    page.wait_for_function("!document.getElementById('x').hasAttribute('style')")
+    expect(page.locator("#x")).not_to_have_css("width", "60px")
