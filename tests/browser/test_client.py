@@ -433,7 +433,7 @@ def test_the_page_hears_what_is_said_to_its_author(page: Page, gateway: Gateway)
     gateway.send(type="rejected", n=None, code="bad_frame", message="no such thing", retry_after=None)
     page.wait_for_function("said.length === 6")
     said = {code: (message, element) for code, message, element in page.evaluate("said") if element in ("nested", None)}
-    assert said["no_path"][0].endswith("shows user.name, which the state doesn't have; write user.nome")
+    assert said["no_path"][0].endswith("shows user.name, which the state doesn't have; write nome for name")
     assert said["bad_frame"] == ("no such thing", None)
 
 
