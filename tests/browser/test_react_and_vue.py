@@ -50,6 +50,24 @@ def test_each_is_short(name: str) -> None:
     assert len(SNIPPETS[name].splitlines()) < 40
 
 
+#: What somebody writes in TypeScript who has copied both.
+TYPED = """
+import { fire, useManyhands } from "./react/manyhands.js";
+import { useManyhands as useInVue } from "./vue/manyhands.js";
+export const shown: number = useManyhands("counter").value;
+export const status: string = useInVue(() => "counter").status.value;
+export const again: string = useInVue("@room.log").value.value;
+export const ended: Promise<{ ok: boolean }> = fire("increment", { by: 1 });
+"""
+
+
+def test_typescript_takes_them_as_they_are(app: Path) -> None:
+    (app / "typed.ts").write_text(TYPED, "utf-8")
+    (app / "node_modules").symlink_to(MODULES)
+    flags = "--strict --allowJs --noEmit --skipLibCheck --module esnext --moduleResolution bundler --target es2022"
+    run_node(str(MODULES / "typescript" / "bin" / "tsc"), *flags.split(), str(app / "typed.ts"))
+
+
 def test_they_render_on_a_server_where_nothing_of_a_browser_is(app: Path) -> None:
     react, vue = run_node(str(app / "server.mjs")).splitlines()
     for page in (react, vue):
