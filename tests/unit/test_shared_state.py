@@ -25,7 +25,7 @@ from manyhands.updates import (
     seq_of,
     splice,
 )
-from support.event_loop import run
+from support.event_loop import apart, run
 
 
 class Room:
@@ -64,7 +64,7 @@ def room() -> Iterator[Room]:
 
 
 def test_a_plain_handler_has_its_room_when_it_gets_it(room: Room) -> None:
-    state = mh.shared("r")
+    state = apart(mh.shared, "r")
     assert room.opened == ["at once"]
     state["a"] = {"b": 1}
     state["a"]["b"] += 1
