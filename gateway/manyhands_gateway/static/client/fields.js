@@ -25,8 +25,8 @@ function writeField(input, value) {
   else if (!now && input.localName === "progress") input.removeAttribute("value");
   else if (input.type === "select-multiple") {
     for (const option of input.options) option.selected = Array.isArray(value) && value.map(text).includes(option.value);
-    // Of a number, "1.0" says it already, too.
-  } else if (valueOf(input) !== value && input.value !== now) input.value = now;
+    // Of a number, "1.0" says it already, too. A bar of which nobody knows how far it is would say 0.
+  } else if (!(NUMBERS.has(input.type) && valueOf(input) === value) && input.value !== now) input.value = now;
 }
 
 /** The field of each input that shows a value. @type {WeakMap<Element, Field>} */
