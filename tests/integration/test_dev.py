@@ -167,6 +167,8 @@ def test_a_change_of_the_code_counts_for_the_next_click_and_keeps_the_session(de
         code = (its_app / "main.py").read_text()
         (its_app / "main.py").write_text(code.replace('state["counter"] += 1', 'state["counter"] += 10'))
         dev.process.wait_for_output("main.py changed: restarting the workers")
+        # Until it has heard of that, the worker with the old code may take a click.
+        dev.process.wait_for_output("going down: no new turns")
         tab.call("increment", timeout=DEADLINE)
 
         assert tab.state["counter"] == 11
