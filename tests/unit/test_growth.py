@@ -113,6 +113,13 @@ def test_a_run_remembers_the_latest_texts_alone() -> None:
     assert ["add" in one for one in said] == [False] + [True] * MOST
 
 
+def test_of_what_a_run_writes_it_keeps_texts_alone() -> None:
+    texts = Texts({}.get)
+    written = assign((("bytes",), BASE.encode()), (("list",), [BASE]), (("dict",), {BASE: 1}), (("text",), BASE))
+    texts.committed(written.ops)
+    assert list(texts._own) == [encode_path(("text",))]
+
+
 def test_what_is_stored_is_the_whole_text() -> None:
     changes = assign((("a",), BASE + "!"))
     encode(Texts(stored(a=BASE).get), changes)

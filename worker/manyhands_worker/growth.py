@@ -34,7 +34,7 @@ class Texts:
     def __init__(self, known: Callable[[bytes], bytes | None]) -> None:
         """`known` gives a field as the run knows it, if it does; it must not wait."""
         self._known = known
-        #: By field, what the run's own commits have written.
+        #: By field, the texts that the run's own commits have written; nothing else, of which there may be much.
         self._own: dict[bytes, bytes] = {}
 
     def encode_update(
@@ -54,7 +54,7 @@ class Texts:
         for _, field, value in ops:
             if field in self._own:
                 del self._own[field]
-            if len(value) > LEAST:
+            if len(value) > LEAST and _body(value) is not None:
                 self._own[field] = value
         while len(self._own) > MOST:
             del self._own[next(iter(self._own))]
